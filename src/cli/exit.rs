@@ -1,0 +1,70 @@
+//! Exit codes: what a script learns from MiniBit without reading its output.
+
+use std::io;
+use std::process::ExitCode;
+
+/// How a command ended, worst last in the order signal, failure, unfinished, expectation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    Done,
+    /// MiniBit failed: I/O, a broken invariant, a result below the bound.
+    Failed,
+    /// The command line or the scenario is wrong.
+    Usage,
+    /// A run ended unfinished; its results are written.
+    Unfinished,
+    /// An `[[expect]]` of the scenario did not hold.
+    ExpectFailed,
+    /// Ended by a signal (128 + its number).
+    Signal(u8),
+}
+
+impl Exit {
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+            Exit::Unfinished => 3,
+            Exit::ExpectFailed => 99,
+            Exit::Signal(number) => 128 + number,
+        }
+    }
+
+    /// Several at once: a signal, then failures, then unfinished runs, then expectations.
+    pub fn and(self, other: Exit) -> Exit {
+        if self.rank() >= other.rank() { self } else { other }
+    }
+
+    fn rank(self) -> u8 {
+        match self {
+            Exit::Done => 0,
+            Exit::ExpectFailed => 1,
+            Exit::Unfinished => 2,
+            Exit::Usage => 3,
+            Exit::Failed => 4,
+            Exit::Signal(_) => 5,
+        }
+    }
+}
+
+/// Marks an error as the user's to mend: exit code 2. The message is complete, with where, what and what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Usage(pub String);
+
+/// Prints an error, if there is one, and turns the result into the process's exit code.
+pub(super) fn report(result: anyhow::Result<Exit>) -> ExitCode {
+    let exit = result.unwrap_or_else(|error| {
+        // `minibit … | head` is no failure: the reader has seen enough.
+        let closed = |cause: &(dyn std::error::Error + 'static)| {
+            cause.downcast_ref::<io::Error>().is_some_and(|io| io.kind() == io::ErrorKind::BrokenPipe)
+        };
+        if error.chain().any(closed) {
+            return Exit::Done;
+        }
+        eprintln!("minibit: {error:#}");
+        if error.chain().any(|cause| cause.is::<Usage>()) { Exit::Usage } else { Exit::Failed }
+    });
+    ExitCode::from(exit.code())
+}

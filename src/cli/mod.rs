@@ -1,0 +1,44 @@
+//! The command line: one file per command, each with its `Args` and its `run()`.
+//!
+//! Results go to stdout, everything else to stderr.
+#![allow(clippy::disallowed_types, clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
+
+mod cleanup;
+mod exit;
+mod run;
+mod scenario;
+mod split;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use exit::{Exit, Usage};
+
+/// Simulate and benchmark BitTorrent-style swarms.
+#[derive(Debug, Parser)]
+#[command(name = "minibit", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Args),
+    Split(split::Args),
+    #[command(subcommand)]
+    Scenario(scenario::Command),
+    Cleanup(cleanup::Args),
+}
+
+/// Parses the arguments, runs the command and says how it ended.
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Run(args) => run::run(args),
+        Command::Split(args) => split::run(args),
+        Command::Scenario(command) => scenario::run(command),
+        Command::Cleanup(args) => cleanup::run(args),
+    };
+    exit::report(result)
+}

@@ -1,0 +1,77 @@
+//! Drivers carry a population through one run. They own everything the peers must not know: time, links, sockets,
+//! disks, arrivals and ends. All of them report the same way: records.
+
+pub mod sim;
+#[cfg(feature = "net")]
+pub mod tasks;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::event::Record;
+use crate::id::{PeerIndex, PieceIndex};
+use crate::time::{Span, Time};
+
+/// Takes every record of a run, in the order of `at` (virtual time: exactly; real time: as they come in).
+pub trait Recorder {
+    fn record(&mut self, record: &Record);
+}
+
+impl Recorder for Vec<Record> {
+    fn record(&mut self, record: &Record) {
+        self.push(record.clone());
+    }
+}
+
+/// How a run is watched and stopped from outside.
+#[derive(Debug, Default)]
+pub struct Control {
+    interrupted: AtomicBool,
+}
+
+impl Control {
+    /// End the run as soon as possible; what it recorded stays valid.
+    pub fn interrupt(&self) {
+        self.interrupted.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    pub ended: Ended,
+    pub at: Time,
+    /// What sockets could not keep up with; `None` in virtual time.
+    pub pace: Option<Pace>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// No present or future peer is incomplete.
+    Complete,
+    /// No progress is possible any more.
+    Stranded(Stranded),
+    TimeLimit,
+    Interrupted,
+}
+
+/// Why nothing can move: pieces that nobody alive (or still to come) can give, and who lacks them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stranded {
+    pub pieces: Vec<PieceIndex>,
+    pub peers: Vec<PeerIndex>,
+}
+
+/// How well a real-time driver kept its schedule, in wall time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pace {
+    pub timer_lag_p99: Span,
+    pub timer_lag_max: Span,
+    pub block_latency_p50: Span,
+    pub block_latency_p99: Span,
+    /// The p99 lag exceeds a tenth of the shortest shaped block time (never without a rate limit).
+    pub degraded: bool,
+}

@@ -1,0 +1,41 @@
+//! MiniBit: a simulation and benchmarking harness for BitTorrent-style swarms.
+//!
+//! ```text
+//! scenarios/*.toml → scenario → experiment → driver {sim | tasks} running peer + tracker
+//!                                               → event → metrics → report → results/
+//! ```
+//!
+//! The modules in reading order; imports point from a later one to an earlier one only.
+
+pub mod time;
+
+pub mod id;
+pub mod rng;
+pub mod units;
+
+pub mod event;
+
+pub mod torrent;
+
+pub mod wire;
+
+pub mod peer;
+pub mod tracker;
+
+pub mod scenario;
+
+#[cfg(feature = "net")]
+pub mod net;
+
+pub mod driver;
+
+pub mod metrics;
+
+#[cfg(feature = "cli")]
+pub mod experiment;
+
+#[cfg(feature = "cli")]
+pub mod report;
+
+#[cfg(feature = "cli")]
+pub mod cli;

@@ -1,0 +1,210 @@
+//! The seam between a peer and whatever drives it: what happened ([`Input`]), what to do ([`Action`]), and what has
+//! to be known to begin ([`Setup`]). No sockets, no clock, no disk on this side.
+
+use std::net::SocketAddr;
+
+use smallvec::SmallVec;
+
+use crate::event::{CloseReason, Event, Remote};
+use crate::id::{Block, ConnId, InfoHash, PeerId, PieceIndex};
+use crate::peer::policy::Policy;
+use crate::time::Time;
+use crate::torrent::bitfield::Bitfield;
+use crate::torrent::layout::Layout;
+use crate::wire::announce::{AnnounceRequest, AnnounceResponse};
+use crate::wire::message::{Message, Payload};
+
+/// Something that happened, in the order in which it happened.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A connection stands and its handshake is over. The driver has chosen `conn`, a number not in use.
+    Connected {
+        conn: ConnId,
+        remote: RemotePeer,
+    },
+    /// A dial that `Action::Connect` asked for came to nothing.
+    ConnectFailed {
+        addr: SocketAddr,
+    },
+    /// The remote closed the connection, or the driver had to; `conn` may be used again.
+    Closed {
+        conn: ConnId,
+        reason: CloseReason,
+    },
+    Received {
+        conn: ConnId,
+        message: Message,
+    },
+    /// The answer to `Action::Verify`, after hash *and* write.
+    Verified {
+        piece: PieceIndex,
+        verdict: Verdict,
+    },
+    /// A block that `next_upload` handed out could not be read back: the piece is lost.
+    ReadFailed {
+        piece: PieceIndex,
+    },
+    Announced {
+        tracker: usize,
+        response: AnnounceResponse,
+    },
+    AnnounceFailed {
+        tracker: usize,
+        reason: Box<str>,
+    },
+    /// The time that `deadline` named has come.
+    Timeout,
+    /// Leave in good order: announce `stopped`, close every connection. (A crash is the driver's doing.)
+    Leave,
+}
+
+/// The outcome of a piece's hash and write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Hash right, piece stored. `digests` (one a block) only where `Action::Verify` asked for them.
+    Good { digests: Vec<u64> },
+    /// Hash wrong. `digests` (one a block) lets the peer find out whose block it was when the piece comes again.
+    Bad { digests: Vec<u64> },
+    /// Hash right, but the piece could not be written.
+    StoreFailed,
+}
+
+/// Who is at the other end of a new connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemotePeer {
+    /// Where it listens, as far as known: the dialled address, or the remote end of an incoming connection.
+    pub addr: SocketAddr,
+    pub peer_id: PeerId,
+    pub direction: Direction,
+    pub features: Features,
+    /// Its row in the run's population; only ever echoed in events.
+    pub index: Remote,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Direction {
+    Outgoing,
+    Incoming,
+}
+
+/// Extensions that *both* ends announced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Features {
+    /// BEP 6.
+    pub fast: bool,
+    /// BEP 10.
+    pub extended: bool,
+}
+
+/// Something the driver has to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    Connect {
+        addr: SocketAddr,
+    },
+    /// Close at once; no `Input::Closed` follows, and `conn` may be used again.
+    Close {
+        conn: ConnId,
+        reason: CloseReason,
+    },
+    Send {
+        conn: ConnId,
+        message: Message,
+    },
+    /// Tell all these connections that we have a piece now: one action, so that a driver need not expand it.
+    Have {
+        piece: PieceIndex,
+        to: ConnSet,
+    },
+    /// Keep a received block until its piece is verified.
+    Store {
+        block: Block,
+        payload: Payload,
+    },
+    /// Every block of the piece is stored: hash it, write it, answer with `Input::Verified`. With `digests`, say
+    /// what every block of it hashed to, because an earlier attempt failed.
+    Verify {
+        piece: PieceIndex,
+        digests: bool,
+    },
+    /// Ask a tracker, by its position in the setup; answered by `Announced` or `AnnounceFailed`.
+    Announce {
+        tracker: usize,
+        request: AnnounceRequest,
+    },
+    Emit(Event),
+}
+
+/// A set of connections, one bit each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConnSet(SmallVec<[u64; 2]>);
+
+impl ConnSet {
+    pub fn insert(&mut self, conn: ConnId) {
+        let word = conn.0 as usize / 64;
+        if self.0.len() <= word {
+            self.0.resize(word + 1, 0);
+        }
+        self.0[word] |= 1 << (conn.0 % 64);
+    }
+
+    pub fn remove(&mut self, conn: ConnId) {
+        if let Some(word) = self.0.get_mut(conn.0 as usize / 64) {
+            *word &= !(1 << (conn.0 % 64));
+        }
+    }
+
+    pub fn contains(&self, conn: ConnId) -> bool {
+        self.0.get(conn.0 as usize / 64).is_some_and(|word| word >> (conn.0 % 64) & 1 == 1)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|word| *word == 0)
+    }
+
+    /// Ascending.
+    pub fn iter(&self) -> impl Iterator<Item = ConnId> + '_ {
+        self.0.iter().enumerate().flat_map(|(at, &word)| {
+            std::iter::successors(Some(word), |word| Some(word & word.wrapping_sub(1)))
+                .take_while(|word| *word != 0)
+                .map(move |word| ConnId(at as u32 * 64 + word.trailing_zeros()))
+        })
+    }
+}
+
+/// When `handle(now, Input::Timeout, …)` is due, and why (for traces and for tests).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deadline {
+    pub at: Time,
+    pub why: DeadlineReason,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DeadlineReason {
+    ChokeRound,
+    Announce,
+    Snub,
+    KeepAlive,
+    Idle,
+    Redial,
+}
+
+/// Everything a peer has to know to begin.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Its row in the population: names its random streams.
+    pub index: crate::id::PeerIndex,
+    pub random_seed: u64,
+    pub peer_id: PeerId,
+    /// Where it listens and is announced.
+    pub addr: SocketAddr,
+    pub info_hash: InfoHash,
+    pub layout: Layout,
+    /// The pieces it has, verified.
+    pub have: Bitfield,
+    pub policy: Policy,
+    /// False for an uplink of 0 B/s: such a peer never unchokes.
+    pub uploads: bool,
+    /// How many trackers `Action::Announce` may name, in order of preference.
+    pub trackers: usize,
+}

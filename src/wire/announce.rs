@@ -1,0 +1,43 @@
+//! What a peer tells a tracker and what it hears back (BEP 3, 23), as typed values and in HTTP form.
+
+use std::net::SocketAddr;
+
+use crate::id::{InfoHash, PeerId};
+use crate::time::Span;
+
+/// The `event` of an announce (BEP 3); `None` at the regular interval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AnnounceEvent {
+    None,
+    Started,
+    Completed,
+    Stopped,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnnounceRequest {
+    pub info_hash: InfoHash,
+    pub peer_id: PeerId,
+    /// The listening port; the tracker takes the address from the connection, or in virtual time from the driver.
+    pub port: u16,
+    /// Bytes of payload this session.
+    pub uploaded: u64,
+    pub downloaded: u64,
+    /// Bytes still missing; `None` where a foreign client does not say.
+    pub left: Option<u64>,
+    pub event: AnnounceEvent,
+    /// How many peers are wanted at the most; `None` leaves it to the tracker.
+    pub num_want: Option<u32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnnounceResponse {
+    /// Until the next regular announce.
+    pub interval: Span,
+    /// The tracker wants no earlier one, if it says so.
+    pub min_interval: Option<Span>,
+    /// Seeds and leechers the tracker knows of, the asker included, if it says so.
+    pub complete: Option<u32>,
+    pub incomplete: Option<u32>,
+    pub peers: Vec<SocketAddr>,
+}

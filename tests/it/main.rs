@@ -1,0 +1,1 @@
+//! Integration tests: what only shows when the parts stand together.

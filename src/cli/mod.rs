@@ -4,7 +4,7 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
 mod cleanup;
-mod exit;
+pub mod exit;
 mod run;
 mod scenario;
 mod split;
@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use exit::{Exit, Usage};
+pub use exit::{Exit, Usage};
 
 /// Simulate and benchmark BitTorrent-style swarms.
 #[derive(Debug, Parser)]

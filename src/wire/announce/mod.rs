@@ -41,3 +41,20 @@ pub struct AnnounceResponse {
     pub incomplete: Option<u32>,
     pub peers: Vec<SocketAddr>,
 }
+
+/// What a tracker answers to a scrape (BEP 48): the swarms that were asked for and that it knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ScrapeResponse {
+    pub files: Vec<(InfoHash, SwarmCounts)>,
+}
+
+/// One swarm in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SwarmCounts {
+    /// Seeds.
+    pub complete: u32,
+    /// How often `completed` was announced.
+    pub downloaded: u32,
+    /// Leechers.
+    pub incomplete: u32,
+}

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use crate::peer::policy::Policy;
 use crate::time::Span;
 use crate::torrent::layout::Layout;
+pub use crate::torrent::split::Distribution;
 use crate::units::Rate;
 
 /// One case: a scenario with every axis fixed.
@@ -48,19 +49,6 @@ pub enum ContentSource {
     File(PathBuf),
     /// Reproducible bytes drawn from the random seed; never generated in virtual time.
     Synthetic,
-}
-
-/// Who holds which pieces at the start, among the peers that `share`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Distribution {
-    /// The assignment's rule: every piece to one random peer, then each peer a random sample of 1…n−1 pieces.
-    RandomSubset,
-    /// Everything to the first.
-    SingleSeed,
-    /// Every piece to exactly one peer.
-    Disjoint,
-    /// So many pieces each, every piece held by somebody.
-    Fixed { pieces_each: u32 },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,3 +2,4 @@
 
 pub mod bitfield;
 pub mod layout;
+pub mod split;

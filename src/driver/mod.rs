@@ -1,6 +1,7 @@
 //! Drivers carry a population through one run. They own everything the peers must not know: time, links, sockets,
 //! disks, arrivals and ends. All of them report the same way: records.
 
+pub mod course;
 pub mod sim;
 #[cfg(feature = "net")]
 pub mod tasks;
@@ -74,4 +75,21 @@ pub struct Pace {
     pub block_latency_p99: Span,
     /// The p99 lag exceeds a tenth of the shortest shaped block time (never without a rate limit).
     pub degraded: bool,
+}
+
+/// Why a run could not be carried out. (What remotes do wrong is never one of these: it is recorded.)
+#[derive(Debug, thiserror::Error)]
+pub enum DriverError {
+    /// A broken invariant: a mistake in MiniBit. `rerun` is the command that shows it again.
+    #[error("{invariant} is broken at {at}, peer {peer}, random seed {random_seed}: {what}")]
+    Invariant { invariant: &'static str, at: Time, peer: PeerIndex, random_seed: u64, what: String },
+    /// The machine will not do it: where, what, and what to do about it.
+    #[error("{context}: {source}")]
+    Io { context: String, source: std::io::Error },
+    /// The scenario asks this driver for something it cannot do.
+    #[error("{0}")]
+    Unsupported(String),
+    /// A peer ended complete, but its content is not the original.
+    #[error("peer {peer} is complete, but its content differs from the original")]
+    WrongContent { peer: PeerIndex },
 }

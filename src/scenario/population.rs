@@ -29,3 +29,10 @@ pub struct PeerPlan {
     crash_every: Option<Span>,
     random_seed: u64,
 }
+
+impl PeerPlan {
+    /// A peer whose uplink is 0 B/s takes and never gives.
+    pub fn uploads(&self) -> bool {
+        self.upload.is_none_or(|rate| !rate.is_zero())
+    }
+}

@@ -1,0 +1,203 @@
+//! The course of a run, folded from its records: who is there, who still lacks what, and whether the run is over.
+//! Both drivers ask the same question in the same words.
+
+use crate::driver::{Ended, Stranded};
+use crate::event::{Event, Record};
+use crate::id::PieceIndex;
+use crate::scenario::population::PeerPlan;
+use crate::time::{Span, Time};
+use crate::torrent::bitfield::Bitfield;
+use crate::torrent::layout::Layout;
+
+/// Follows a run from its records.
+#[derive(Clone, Debug)]
+pub struct Course {
+    peers: Vec<Follower>,
+    /// Peers that lack something and are here, or will (again) be.
+    incomplete: u32,
+    /// For every piece, how many of the peers that are or will be here hold it and upload.
+    holders: Vec<u32>,
+    without_holder: u32,
+    /// When a block or a piece last moved.
+    last_progress: Time,
+    grace: Span,
+}
+
+#[derive(Clone, Debug)]
+struct Follower {
+    have: Bitfield,
+    uploads: bool,
+    returns: bool,
+    /// Here now, or to come: it counts.
+    counts: bool,
+}
+
+impl Course {
+    pub fn new(plans: &[PeerPlan], layout: Layout) -> Course {
+        let peers: Vec<Follower> = plans
+            .iter()
+            .map(|plan| Follower {
+                have: plan.initial.clone(),
+                uploads: plan.uploads(),
+                returns: plan.rejoin.is_some(),
+                counts: true,
+            })
+            .collect();
+        let mut course = Course {
+            incomplete: peers.iter().filter(|peer| !peer.have.is_full()).count() as u32,
+            holders: vec![0; layout.pieces() as usize],
+            without_holder: layout.pieces(),
+            last_progress: Time::ZERO,
+            grace: grace(plans, layout),
+            peers,
+        };
+        for peer in 0..course.peers.len() {
+            course.count_holder(peer, true);
+        }
+        course
+    }
+
+    pub fn record(&mut self, record: &Record) {
+        let peer = record.peer.0 as usize;
+        match &record.event {
+            Event::PieceVerified { piece } => {
+                self.last_progress = record.at;
+                self.gained(peer, *piece);
+            }
+            Event::StorageFailed { piece } => self.lost(peer, *piece),
+            Event::Downloaded { .. } | Event::Uploaded { .. } | Event::Arrived { .. } => {
+                self.last_progress = record.at;
+            }
+            Event::Left | Event::Failed { .. } => self.gone(record.at, peer),
+            Event::Crashed if !self.peers[peer].returns => self.gone(record.at, peer),
+            Event::Crashed
+            | Event::Totals(_)
+            | Event::Connected { .. }
+            | Event::Disconnected { .. }
+            | Event::Unchoked { .. }
+            | Event::Choked { .. }
+            | Event::Requested { .. }
+            | Event::Snubbed { .. }
+            | Event::PieceFailed { .. }
+            | Event::Banned { .. }
+            | Event::Completed
+            | Event::Announced { .. }
+            | Event::AnnounceFailed { .. } => {}
+        }
+    }
+
+    /// Whether the run is over by itself at `now`.
+    pub fn ended(&self, now: Time) -> Option<Ended> {
+        if self.incomplete == 0 {
+            return Some(Ended::Complete);
+        }
+        let due = self.stuck_since().is_some_and(|since| since + self.grace <= now);
+        due.then(|| Ended::Stranded(self.stranded()))
+    }
+
+    /// When to ask again although nothing happened until then: a stuck swarm is given time for what is on its way.
+    pub fn ask_again_at(&self) -> Option<Time> {
+        self.stuck_since().map(|since| since + self.grace)
+    }
+
+    /// How many peers that count still lack something.
+    pub fn incomplete(&self) -> u32 {
+        self.incomplete
+    }
+
+    fn stuck_since(&self) -> Option<Time> {
+        if self.incomplete == 0 || self.without_holder == 0 {
+            return None;
+        }
+        let held = self.held();
+        let movable = |peer: &Follower| peer.counts && !held.is_subset_of(&peer.have);
+        (!self.peers.iter().any(movable)).then_some(self.last_progress)
+    }
+
+    fn held(&self) -> Bitfield {
+        let mut held = Bitfield::empty(self.holders.len() as u32);
+        for (piece, _) in self.holders.iter().enumerate().filter(|(_, count)| **count > 0) {
+            held.insert(PieceIndex(piece as u32));
+        }
+        held
+    }
+
+    fn stranded(&self) -> Stranded {
+        let lacking =
+            |piece: PieceIndex| self.peers.iter().any(|peer| peer.counts && !peer.have.contains(piece));
+        Stranded {
+            pieces: (0..self.holders.len() as u32)
+                .map(PieceIndex)
+                .filter(|piece| self.holders[piece.0 as usize] == 0 && lacking(*piece))
+                .collect(),
+            peers: (0u32..)
+                .zip(&self.peers)
+                .filter(|(_, peer)| peer.counts && !peer.have.is_full())
+                .map(|(index, _)| crate::id::PeerIndex(index))
+                .collect(),
+        }
+    }
+
+    fn gained(&mut self, peer: usize, piece: PieceIndex) {
+        let follower = &mut self.peers[peer];
+        if !follower.counts || !follower.have.insert(piece) {
+            return;
+        }
+        self.incomplete -= u32::from(follower.have.is_full());
+        if follower.uploads {
+            self.count_piece(piece, true);
+        }
+    }
+
+    fn lost(&mut self, peer: usize, piece: PieceIndex) {
+        let follower = &mut self.peers[peer];
+        let was_complete = follower.have.is_full();
+        if !follower.counts || !follower.have.remove(piece) {
+            return;
+        }
+        self.incomplete += u32::from(was_complete);
+        if follower.uploads {
+            self.count_piece(piece, false);
+        }
+    }
+
+    fn gone(&mut self, at: Time, peer: usize) {
+        if !self.peers[peer].counts {
+            return;
+        }
+        self.last_progress = at;
+        self.count_holder(peer, false);
+        let follower = &mut self.peers[peer];
+        follower.counts = false;
+        self.incomplete -= u32::from(!follower.have.is_full());
+    }
+
+    fn count_holder(&mut self, peer: usize, holds: bool) {
+        if self.peers[peer].uploads {
+            for piece in self.peers[peer].have.clone().iter() {
+                self.count_piece(piece, holds);
+            }
+        }
+    }
+
+    fn count_piece(&mut self, piece: PieceIndex, holds: bool) {
+        let count = &mut self.holders[piece.0 as usize];
+        if holds {
+            self.without_holder -= u32::from(*count == 0);
+            *count += 1;
+        } else {
+            *count -= 1;
+            self.without_holder += u32::from(*count == 0);
+        }
+    }
+}
+
+/// How long nothing may move before a swarm without holders counts as stuck: a block in service at the slowest link
+/// and its way across the longest path, with room to spare.
+fn grace(plans: &[PeerPlan], layout: Layout) -> Span {
+    let block = u64::from(layout.block_size());
+    let rates = plans.iter().flat_map(|plan| [plan.upload, plan.download]).flatten();
+    let slowest = rates.filter(|rate| !rate.is_zero()).map(|rate| rate.time_for(block)).max();
+    let farthest = plans.iter().map(|plan| plan.latency).max();
+    Span::from_secs(5) + slowest.unwrap_or_default() * 2 + farthest.unwrap_or_default() * 4
+}

@@ -1,3 +1,5 @@
 //! Real time: the clock, sockets, disks and bandwidth that a peer does not know. Wall clocks, threads and I/O are
 //! allowed from here on.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)]
+
+pub mod clock;

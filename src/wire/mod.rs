@@ -1,4 +1,7 @@
-//! Bytes ↔ types, without I/O: the peer wire (BEP 3, 6, 10) and the tracker's HTTP forms (BEP 3, 23).
+//! Bytes ↔ types, without I/O: the peer wire (BEP 3, 6, 10) and the tracker's HTTP forms (BEP 3, 7, 23, 31, 48).
 
 pub mod announce;
+pub mod codec;
+pub mod handshake;
 pub mod message;
+pub mod round_trip;

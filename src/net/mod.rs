@@ -3,3 +3,5 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)]
 
 pub mod clock;
+pub mod delay;
+pub mod shaper;

@@ -31,6 +31,27 @@ pub struct Scenario {
     pub cohorts: Vec<Cohort>,
 }
 
+impl Scenario {
+    /// More peers than any machine runs; a typing error is found at once.
+    pub const MAX_PEERS: u32 = 1_000_000;
+
+    /// Everybody who ever takes part.
+    pub fn peers(&self) -> u32 {
+        self.cohorts.iter().fold(0, |sum, cohort| sum.saturating_add(cohort.count))
+    }
+
+    /// How many take part in the distribution.
+    pub fn sharing_peers(&self) -> u32 {
+        let sharing = self.cohorts.iter().filter(|cohort| cohort.start_with == StartWith::Share);
+        sharing.fold(0, |sum, cohort| sum.saturating_add(cohort.count))
+    }
+
+    /// The random seed of repeat `repeat` = 0, 1, …: the same for every case, so that their runs are paired.
+    pub fn random_seed_of(&self, repeat: u32) -> u64 {
+        self.random_seed.wrapping_add(u64::from(repeat))
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DriverKind {
     Sim,
@@ -103,4 +124,47 @@ pub enum OnComplete {
     LeaveAfter(Span),
     /// When it has uploaded this many times the content's size.
     LeaveAfterCopies(u32),
+}
+
+/// Scenarios for tests.
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+
+    /// Ten pieces of 16 KiB shared at random by the cohorts.
+    pub(crate) fn scenario(cohorts: Vec<Cohort>) -> Scenario {
+        Scenario {
+            name: "test".to_owned(),
+            title: "A test".to_owned(),
+            driver: DriverKind::Sim,
+            repeat: 1,
+            random_seed: 1,
+            time_scale: 1.0,
+            time_limit: Span::from_secs(3_600),
+            content: Content {
+                source: ContentSource::Synthetic,
+                layout: Layout::new(160 << 10, 16 << 10, 16 << 10).unwrap(),
+            },
+            distribution: Distribution::RandomSubset,
+            tracker: TrackerSettings { interval: Span::from_secs(30), peers_returned: 50 },
+            policy: Policy::default(),
+            cohorts,
+        }
+    }
+
+    /// Unlimited peers that share, are there from the start and stay.
+    pub(crate) fn cohort(name: &str, count: u32) -> Cohort {
+        Cohort {
+            name: name.to_owned(),
+            count,
+            start_with: StartWith::Share,
+            upload: None,
+            download: None,
+            latency: Span::ZERO,
+            arrival: Arrival::AtStart,
+            on_complete: OnComplete::Stay,
+            crash_every: None,
+            rejoin: None,
+        }
+    }
 }

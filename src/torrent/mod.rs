@@ -1,5 +1,7 @@
 //! What is shared: content cut into pieces and blocks, and the metainfo that describes it.
 
+pub mod bencode;
 pub mod bitfield;
+pub mod hash;
 pub mod layout;
 pub mod split;

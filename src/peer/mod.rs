@@ -1,6 +1,7 @@
 //! One participant in one torrent, as a pure state machine: no sockets, no clock, no disk, no threads, no global
 //! randomness. Every driver runs this same code.
 
+pub mod choker;
 pub mod policy;
 pub mod seam;
 

@@ -17,6 +17,10 @@ pub struct Policy {
     pub round: Span,
     /// The optimistic unchoke moves on every so many rounds.
     pub optimistic_rounds: u32,
+    /// How much likelier than others a peer that was never unchoked yet is drawn for a slot.
+    pub newcomer_weight: u32,
+    /// What `tit-for-tat` goes by once everything is complete.
+    pub seed_rule: SeedRule,
     /// How far back the choker looks when it compares rates.
     pub rate_window: Span,
     /// A connection that owes us blocks and has delivered nothing for so long is snubbed.
@@ -39,6 +43,9 @@ impl Default for Policy {
             // BEP 3 and Cohen 2003: 10 s rounds, the optimistic unchoke every third, 20 s rolling average.
             round: Span::from_secs(10),
             optimistic_rounds: 3,
+            // Mainline since 3.9; 3 before.
+            newcomer_weight: 1,
+            seed_rule: SeedRule::UploadRate,
             rate_window: Span::from_secs(20),
             // Cohen 2003: "over a minute goes by without getting a single piece".
             snub_after: Span::from_secs(60),
@@ -76,6 +83,13 @@ pub enum ChokerPolicy {
     Rarity,
     Random,
     UnchokeAll,
+}
+
+/// Whom a `tit-for-tat` peer unchokes once it is complete and has nothing to gain any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SeedRule {
+    /// Those it sends most to, so that its uplink stays full (mainline 1.0 to 3.9, Cohen 2003).
+    UploadRate,
 }
 
 /// How many requests may be outstanding on a connection: `rate × time` in blocks, clamped.

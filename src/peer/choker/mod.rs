@@ -1,0 +1,263 @@
+//! Who may download from us: once a round, and at once where a slot is free.
+//!
+//! A [`Choker`] is handed what a peer knows about its connections and answers with the complete set of connections
+//! to unchoke. It knows no messages and no clock. All policies keep to the same rules:
+//!
+//! - only interested peers are unchoked, so "unchoked" and "unchoked and interested" are the same set;
+//! - never more than regular + optimistic slots (but for `unchoke-all`);
+//! - [`Occasion::SlotFree`] fills free slots and takes none away from a peer that is still interested;
+//! - a peer that was unchoked since the last round keeps its slot in this one: nobody is choked again faster than a
+//!   round, unless it loses interest;
+//! - equals are drawn by lot from the seeded stream, and connection numbers, which a driver chooses, decide nothing.
+
+mod lot;
+mod tit_for_tat;
+
+use crate::id::{ConnId, PeerId};
+use crate::peer::policy::{ChokerPolicy, Policy};
+use crate::rng::Stream;
+use crate::time::Time;
+
+use tit_for_tat::TitForTat;
+
+/// What the peer knows about one connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    pub conn: ConnId,
+    /// It wants something from us.
+    pub interested: bool,
+    pub unchoked: bool,
+    pub snubbed: bool,
+    /// Bytes of payload it sent us within the policy's rate window.
+    pub received: u64,
+    /// Bytes of payload we sent it within the policy's rate window.
+    pub sent: u64,
+    /// How many rare pieces it holds; only looked at where [`Choker::wants_rarity`] says so.
+    pub rare: u32,
+    pub connected_at: Time,
+    /// When we last unchoked it, also after it was choked again; `None` never yet on this connection.
+    pub unchoked_at: Option<Time>,
+    /// It has requests queued with us.
+    pub pending: bool,
+    /// The last key of every order.
+    pub peer_id: PeerId,
+}
+
+/// Why the choker is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Occasion {
+    /// The choking round came.
+    Round,
+    /// Somebody became interested, or an unchoked one left or lost interest.
+    SlotFree,
+}
+
+/// One peer's choking policy and what it remembers.
+#[derive(Clone, Debug)]
+pub struct Choker {
+    rule: Rule,
+    last_round: Option<Time>,
+}
+
+#[derive(Clone, Debug)]
+enum Rule {
+    TitForTat(TitForTat),
+    UnchokeAll,
+}
+
+impl Choker {
+    pub fn new(policy: &Policy) -> Choker {
+        let rule = match policy.choker {
+            ChokerPolicy::UnchokeAll => Rule::UnchokeAll,
+            _ => Rule::TitForTat(TitForTat::new(policy)),
+        };
+        Choker { rule, last_round: None }
+    }
+
+    /// Whether [`Candidate::rare`] has to be filled in.
+    pub fn wants_rarity(&self) -> bool {
+        false
+    }
+
+    /// Replaces `unchoke` by everybody who is to be unchoked from now on, ascending. `candidates` are all
+    /// connections, ascending.
+    pub fn decide(
+        &mut self,
+        now: Time,
+        occasion: Occasion,
+        seeding: bool,
+        candidates: &[Candidate],
+        rng: &mut Stream,
+        unchoke: &mut Vec<ConnId>,
+    ) {
+        let situation = Situation::new(candidates, self.last_round, seeding);
+        let chosen = match (&mut self.rule, occasion) {
+            (Rule::TitForTat(rule), Occasion::Round) => rule.round(&situation, rng),
+            (Rule::TitForTat(rule), Occasion::SlotFree) => rule.fill(&situation, rng),
+            (Rule::UnchokeAll, _) => situation.interested,
+        };
+        unchoke.clear();
+        unchoke.extend(chosen.iter().map(|candidate| candidate.conn));
+        unchoke.sort_unstable();
+        if occasion == Occasion::Round {
+            self.last_round = Some(now);
+        }
+    }
+
+    /// Whether this connection holds its slot by lot and not by merit.
+    pub fn is_optimistic(&self, conn: ConnId) -> bool {
+        match &self.rule {
+            Rule::TitForTat(rule) => rule.is_optimistic(conn),
+            Rule::UnchokeAll => false,
+        }
+    }
+
+    /// Forgets a connection that is gone: its number may be used again.
+    pub fn closed(&mut self, conn: ConnId) {
+        match &mut self.rule {
+            Rule::TitForTat(rule) => rule.closed(conn),
+            Rule::UnchokeAll => {}
+        }
+    }
+}
+
+/// What a policy sees of one decision.
+struct Situation<'a> {
+    /// By peer id.
+    interested: Vec<&'a Candidate>,
+    last_round: Option<Time>,
+    seeding: bool,
+}
+
+impl<'a> Situation<'a> {
+    fn new(candidates: &'a [Candidate], last_round: Option<Time>, seeding: bool) -> Situation<'a> {
+        let mut interested: Vec<_> = candidates.iter().filter(|candidate| candidate.interested).collect();
+        interested.sort_by_key(|candidate| (candidate.peer_id, candidate.conn));
+        Situation { interested, last_round, seeding }
+    }
+
+    /// Unchoked since the last round: too early to choke it again.
+    fn is_fresh(&self, candidate: &Candidate) -> bool {
+        candidate.unchoked && candidate.unchoked_at > self.last_round
+    }
+
+    fn unchoked(&self) -> Vec<&'a Candidate> {
+        self.interested.iter().copied().filter(|candidate| candidate.unchoked).collect()
+    }
+
+    /// Interested, but choked.
+    fn waiting(&self) -> Vec<&'a Candidate> {
+        self.interested.iter().copied().filter(|candidate| !candidate.unchoked).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::PeerIndex;
+    use crate::rng::{Entity, Purpose};
+    use crate::time::Span;
+
+    const ROUND: Span = Span::from_secs(10);
+
+    /// An interested, choked peer that has sent and received nothing.
+    fn candidate(conn: u32) -> Candidate {
+        let mut peer_id = [0; 20];
+        peer_id[16..].copy_from_slice(&conn.to_be_bytes());
+        Candidate {
+            conn: ConnId(conn),
+            interested: true,
+            unchoked: false,
+            snubbed: false,
+            received: 0,
+            sent: 0,
+            rare: 0,
+            connected_at: Time::ZERO,
+            unchoked_at: None,
+            pending: false,
+            peer_id: PeerId(peer_id),
+        }
+    }
+
+    /// A peer's side of the bargain: keeps the connections and applies what the choker decides.
+    struct Bench {
+        choker: Choker,
+        candidates: Vec<Candidate>,
+        rng: Stream,
+        now: Time,
+        seeding: bool,
+    }
+
+    impl Bench {
+        fn new(policy: &Policy, connections: u32) -> Bench {
+            Bench {
+                choker: Choker::new(policy),
+                candidates: (0..connections).map(candidate).collect(),
+                rng: Stream::new(1, Entity::Peer(PeerIndex(0)), Purpose::Choker),
+                now: Time::ZERO,
+                seeding: false,
+            }
+        }
+
+        fn decide(&mut self, occasion: Occasion) -> Vec<u32> {
+            let mut unchoke = Vec::new();
+            self.choker.decide(
+                self.now,
+                occasion,
+                self.seeding,
+                &self.candidates,
+                &mut self.rng,
+                &mut unchoke,
+            );
+            for candidate in &mut self.candidates {
+                let chosen = unchoke.contains(&candidate.conn);
+                if chosen && !candidate.unchoked {
+                    candidate.unchoked_at = Some(self.now);
+                }
+                candidate.unchoked = chosen;
+            }
+            unchoke.iter().map(|conn| conn.0).collect()
+        }
+
+        fn round(&mut self) -> Vec<u32> {
+            self.now += ROUND;
+            self.decide(Occasion::Round)
+        }
+
+        fn optimistic(&self) -> Vec<u32> {
+            let conns = self.candidates.iter().map(|candidate| candidate.conn);
+            conns.filter(|conn| self.choker.is_optimistic(*conn)).map(|conn| conn.0).collect()
+        }
+    }
+
+    #[test]
+    fn unchoke_all_unchokes_everybody_interested() {
+        let mut bench = Bench::new(&Policy { choker: ChokerPolicy::UnchokeAll, ..Policy::default() }, 12);
+        bench.candidates[3].interested = false;
+        assert_eq!(bench.round(), [0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 11]);
+    }
+
+    #[test]
+    fn tit_for_tat_gives_regular_slots_to_those_who_gave_most() {
+        let mut bench = Bench::new(&Policy::default(), 10);
+        for (candidate, received) in bench.candidates.iter_mut().zip([0, 5, 0, 9, 0, 7, 0, 6, 0, 8]) {
+            candidate.received = received;
+        }
+        let unchoked = bench.round();
+        assert_eq!(unchoked.len(), 5);
+        assert!([3, 5, 7, 9].iter().all(|best| unchoked.contains(best)), "{unchoked:?}");
+        assert_eq!(bench.optimistic().len(), 1);
+    }
+
+    #[test]
+    fn a_snubbed_peer_earns_no_regular_slot_but_a_seed_does_not_mind() {
+        let policy = Policy { optimistic_slots: 0, unchoke_slots: 1, ..Policy::default() };
+        let mut bench = Bench::new(&policy, 2);
+        bench.candidates[0] = Candidate { received: 9, sent: 9, snubbed: true, ..candidate(0) };
+        bench.candidates[1] = Candidate { received: 1, sent: 1, ..candidate(1) };
+        assert_eq!(bench.round(), [1]);
+        bench.seeding = true;
+        bench.round();
+        assert_eq!(bench.round(), [0]);
+    }
+}

@@ -78,6 +78,14 @@ impl Stream {
         Span::from_nanos(libm::round(-libm::log(uniform) * mean.as_nanos() as f64) as u64)
     }
 
+    /// What [`Stream::skip_to_block`] counts in.
+    pub const BLOCK_BYTES: u64 = 64;
+
+    /// Goes on from `BLOCK_BYTES × block` bytes after the stream's beginning.
+    pub fn skip_to_block(&mut self, block: u64) {
+        self.0.set_word_pos(u128::from(block) * u128::from(Self::BLOCK_BYTES / 4));
+    }
+
     pub fn fill(&mut self, bytes: &mut [u8]) {
         self.0.fill(bytes);
     }

@@ -1,15 +1,15 @@
 //! A scenario: what swarm to run. [`Scenario`] is one case of a scenario file, fully resolved: no option is left
 //! open, so everything behind this module reads values and never decides defaults.
 
+pub mod content;
 pub mod population;
-
-use std::path::PathBuf;
 
 use crate::peer::policy::Policy;
 use crate::time::Span;
-use crate::torrent::layout::Layout;
-pub use crate::torrent::split::Distribution;
 use crate::units::Rate;
+
+pub use crate::torrent::split::Distribution;
+pub use content::{Content, ContentFile, ContentSource};
 
 /// One case: a scenario with every axis fixed.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,19 +57,6 @@ pub enum DriverKind {
     Sim,
     Tasks,
     Processes,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct Content {
-    pub source: ContentSource,
-    pub layout: Layout,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum ContentSource {
-    File(PathBuf),
-    /// Reproducible bytes drawn from the random seed; never generated in virtual time.
-    Synthetic,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +117,7 @@ pub enum OnComplete {
 #[cfg(test)]
 pub(crate) mod testing {
     use super::*;
+    use crate::torrent::layout::Layout;
 
     /// Ten pieces of 16 KiB shared at random by the cohorts.
     pub(crate) fn scenario(cohorts: Vec<Cohort>) -> Scenario {

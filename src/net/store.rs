@@ -1,0 +1,181 @@
+//! Where a peer keeps its verified pieces: a directory of block files as `split` writes it, one file, or memory.
+//! Blocking: call it off the network path. It knows hashes and files, nothing of peers or connections.
+//!
+//! A piece counts only once it is hashed *and* written; whatever a crash leaves half written fails its hash at the
+//! next [`Store::scan`] and is fetched again.
+
+mod blocks;
+mod file;
+mod memory;
+mod rebuild;
+#[cfg(test)]
+mod tests;
+pub mod unverified;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sha1::{Digest, Sha1};
+
+use crate::id::{Block, PieceIndex};
+use crate::net::store::blocks::BlockDirectory;
+use crate::net::store::file::SingleFile;
+use crate::net::store::memory::Memory;
+use crate::peer::Verdict;
+use crate::torrent::bitfield::Bitfield;
+use crate::torrent::layout::Layout;
+
+/// SHA-1 of every piece, in order.
+pub type PieceHashes = Arc<[[u8; 20]]>;
+
+/// One peer's verified pieces. Shared between the network path and the workers that hash and write.
+#[derive(Debug)]
+pub struct Store {
+    layout: Layout,
+    hashes: PieceHashes,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Blocks(BlockDirectory),
+    File(SingleFile),
+    Memory(Memory),
+}
+
+/// Why the store could not do it. The display form says which file, what went wrong and what helps.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("cannot write {}: {source}{}", path.display(), advice(source))]
+    Write { path: PathBuf, source: io::Error },
+    #[error("cannot read {}: {source}{}", path.display(), advice(source))]
+    Read { path: PathBuf, source: io::Error },
+    #[error("piece {0} is not stored")]
+    Missing(PieceIndex),
+    #[error("piece {0} does not match its hash in the torrent")]
+    Corrupt(PieceIndex),
+    #[error("bytes {begin}+{length} lie outside piece {piece}")]
+    OutsidePiece { piece: PieceIndex, begin: u32, length: u32 },
+}
+
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; free some space and start again",
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "; make the folder writable or choose another"
+        }
+        _ => "",
+    }
+}
+
+impl Store {
+    /// Pieces in memory.
+    pub fn in_memory(layout: Layout, hashes: PieceHashes) -> Store {
+        let place = Place::Memory(Memory::new(layout.pieces()));
+        Store { layout, hashes, place }
+    }
+
+    /// Pieces as files `block_K.bin` in a directory, which is created where it does not exist.
+    pub fn in_blocks(layout: Layout, hashes: PieceHashes, directory: &Path) -> Result<Store, StoreError> {
+        let place = Place::Blocks(BlockDirectory::open(layout, directory)?);
+        Ok(Store { layout, hashes, place })
+    }
+
+    /// Pieces at their places in one sparse file of the content's length.
+    pub fn in_file(layout: Layout, hashes: PieceHashes, path: &Path) -> Result<Store, StoreError> {
+        let place = Place::File(SingleFile::open(layout, path)?);
+        Ok(Store { layout, hashes, place })
+    }
+
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// Whether reading and writing is a matter of memory alone, so that no worker is needed for a read.
+    pub fn is_memory(&self) -> bool {
+        matches!(self.place, Place::Memory(_))
+    }
+
+    /// Stores a piece without looking at its hash: for content that is known to be right.
+    pub fn write(&self, piece: PieceIndex, data: Bytes) -> Result<(), StoreError> {
+        match &self.place {
+            Place::Blocks(blocks) => blocks.write(piece, &data),
+            Place::File(file) => file.write(piece, &data),
+            Place::Memory(memory) => {
+                memory.write(piece, data);
+                Ok(())
+            }
+        }
+    }
+
+    /// Hashes a whole piece and stores it where it is right. `digests` asks what every block hashed to.
+    ///
+    /// # Errors
+    ///
+    /// The reason beside [`Verdict::StoreFailed`] when the piece was right but could not be written.
+    pub fn verify(&self, piece: PieceIndex, data: Bytes, digests: bool) -> (Verdict, Option<StoreError>) {
+        let block_size = self.layout.block_size() as usize;
+        let by_block = |data: &[u8]| data.chunks(block_size).map(digest).collect();
+        if self.hashes.get(piece.0 as usize) != Some(&sha1(&data)) {
+            return (Verdict::Bad { digests: by_block(&data) }, None);
+        }
+        let digests = if digests { by_block(&data) } else { Vec::new() };
+        match self.write(piece, data) {
+            Ok(()) => (Verdict::Good { digests }, None),
+            Err(error) => (Verdict::StoreFailed, Some(error)),
+        }
+    }
+
+    /// Bytes of a stored piece, for an upload. The piece is not hashed again.
+    pub fn read(&self, block: Block) -> Result<Bytes, StoreError> {
+        if !self.layout.covers(block) {
+            let Block { piece, begin, length } = block;
+            return Err(StoreError::OutsidePiece { piece, begin, length });
+        }
+        match &self.place {
+            Place::Blocks(blocks) => blocks.read(block),
+            Place::File(file) => file.read(block),
+            Place::Memory(memory) => memory.read(block),
+        }
+    }
+
+    /// Reads a whole piece and checks its hash.
+    pub fn read_verified(&self, piece: PieceIndex) -> Result<Bytes, StoreError> {
+        let data = self.read(Block { piece, begin: 0, length: self.layout.piece_length(piece) })?;
+        let right = self.hashes.get(piece.0 as usize) == Some(&sha1(&data));
+        if right { Ok(data) } else { Err(StoreError::Corrupt(piece)) }
+    }
+
+    /// Which pieces are here with the right hash; unreadable ones count as missing.
+    pub fn scan(&self) -> Bitfield {
+        let mut have = Bitfield::empty(self.layout.pieces());
+        for piece in (0..self.layout.pieces()).map(PieceIndex) {
+            if self.read_verified(piece).is_ok() {
+                have.insert(piece);
+            }
+        }
+        have
+    }
+
+    /// SHA-1 of the whole content as it is stored.
+    pub fn content_hash(&self) -> Result<[u8; 20], StoreError> {
+        let mut hash = Sha1::new();
+        for piece in (0..self.layout.pieces()).map(PieceIndex) {
+            let whole = Block { piece, begin: 0, length: self.layout.piece_length(piece) };
+            hash.update(&self.read(whole)?);
+        }
+        Ok(hash.finalize().into())
+    }
+}
+
+fn sha1(data: &[u8]) -> [u8; 20] {
+    Sha1::digest(data).into()
+}
+
+/// Eight bytes of a block's SHA-1: enough to tell whose block was wrong.
+fn digest(block: &[u8]) -> u64 {
+    let hash = sha1(block);
+    u64::from_be_bytes(*hash.first_chunk().expect("SHA-1 has 20 bytes"))
+}

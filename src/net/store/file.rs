@@ -1,0 +1,97 @@
+//! Pieces at their places in one sparse file.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+
+use crate::id::{Block, PieceIndex};
+use crate::net::store::StoreError;
+use crate::torrent::layout::Layout;
+
+#[derive(Debug)]
+pub(super) struct SingleFile {
+    layout: Layout,
+    path: PathBuf,
+    file: File,
+}
+
+impl SingleFile {
+    /// Keeps what is there already; the file gets the content's length.
+    pub(super) fn open(layout: Layout, path: &Path) -> Result<SingleFile, StoreError> {
+        let open = || {
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder)?;
+            }
+            let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
+            if file.metadata()?.len() != layout.total() {
+                file.set_len(layout.total())?;
+            }
+            Ok(file)
+        };
+        match open() {
+            Ok(file) => Ok(SingleFile::on(layout, path.to_path_buf(), file)),
+            Err(source) => Err(StoreError::Write { path: path.to_path_buf(), source }),
+        }
+    }
+
+    /// On an open file; `path` is for messages.
+    pub(super) fn on(layout: Layout, path: PathBuf, file: File) -> SingleFile {
+        SingleFile { layout, path, file }
+    }
+
+    pub(super) fn write(&self, piece: PieceIndex, data: &[u8]) -> Result<(), StoreError> {
+        write_all_at(&self.file, data, self.layout.piece_offset(piece))
+            .map_err(|source| StoreError::Write { path: self.path.clone(), source })
+    }
+
+    /// The block must lie inside its piece.
+    pub(super) fn read(&self, block: Block) -> Result<Bytes, StoreError> {
+        let mut data = vec![0; block.length as usize];
+        let offset = self.layout.piece_offset(block.piece) + u64::from(block.begin);
+        read_exact_at(&self.file, &mut data, offset)
+            .map_err(|source| StoreError::Read { path: self.path.clone(), source })?;
+        Ok(Bytes::from(data))
+    }
+}
+
+#[cfg(unix)]
+fn write_all_at(file: &File, data: &[u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, data, offset)
+}
+
+#[cfg(unix)]
+fn read_exact_at(file: &File, data: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, data, offset)
+}
+
+#[cfg(windows)]
+fn write_all_at(file: &File, mut data: &[u8], mut offset: u64) -> io::Result<()> {
+    use std::os::windows::fs::FileExt;
+    while !data.is_empty() {
+        match file.seek_write(data, offset)? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            written => {
+                data = &data[written..];
+                offset += written as u64;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(windows)]
+fn read_exact_at(file: &File, mut data: &mut [u8], mut offset: u64) -> io::Result<()> {
+    use std::os::windows::fs::FileExt;
+    while !data.is_empty() {
+        match file.seek_read(data, offset)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => {
+                data = &mut data[read..];
+                offset += read as u64;
+            }
+        }
+    }
+    Ok(())
+}

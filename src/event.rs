@@ -4,7 +4,7 @@ use crate::id::{Block, PeerIndex, PieceIndex};
 use crate::time::Time;
 
 /// One thing that happened to one peer, at true scenario time (a host's own clock may drift).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Record {
     pub at: Time,
     pub peer: PeerIndex,
@@ -14,7 +14,7 @@ pub struct Record {
 /// The far end of a connection, as far as the run knows it; `None` is somebody who is not part of the population.
 pub type Remote = Option<PeerIndex>;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
     // Reported by the driver, which owns arrivals and ends.
     /// The peer joined with this much verified content; again after every rejoin.
@@ -94,7 +94,7 @@ pub enum Event {
 }
 
 /// What became of a received block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BlockFate {
     Useful,
     /// Somebody else was faster (endgame, a snubbed connection that woke up).
@@ -104,7 +104,7 @@ pub enum BlockFate {
 }
 
 /// Sums over one stay. Payload is counted where it crosses the peer, so that sent and received can be compared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Totals {
     /// Peer wire messages, handshakes and tracker traffic apart.
     pub messages_sent: u64,
@@ -112,7 +112,7 @@ pub struct Totals {
 }
 
 /// Why a connection was given up. The display form is what logs and results show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 pub enum CloseReason {
     #[error("the remote closed the connection")]
     ClosedByRemote,

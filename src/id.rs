@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// A participant of a run: its row in the population, the same in every driver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PeerIndex(pub u32);
 
 /// One end of a connection, local to its peer: a small slot number that the driver chooses and may use again
@@ -12,7 +14,7 @@ pub struct PeerIndex(pub u32);
 pub struct ConnId(pub u32);
 
 /// Position of a piece (the hashed unit) in the content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PieceIndex(pub u32);
 
 /// A block by its position within its piece: the picker's unit.

@@ -8,6 +8,8 @@ pub mod tasks;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde::{Deserialize, Serialize};
+
 use crate::event::Record;
 use crate::id::{PeerIndex, PieceIndex};
 use crate::time::{Span, Time};
@@ -49,7 +51,8 @@ pub struct Outcome {
     pub pace: Option<Pace>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Ended {
     /// No present or future peer is incomplete.
     Complete,
@@ -60,14 +63,14 @@ pub enum Ended {
 }
 
 /// Why nothing can move: pieces that nobody alive (or still to come) can give, and who lacks them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stranded {
     pub pieces: Vec<PieceIndex>,
     pub peers: Vec<PeerIndex>,
 }
 
 /// How well a real-time driver kept its schedule, in wall time.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pace {
     pub timer_lag_p99: Span,
     pub timer_lag_max: Span,

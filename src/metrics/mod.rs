@@ -1,1 +1,21 @@
 //! Metrics: folds over records. Every column of the results is computed here and defined in `docs/metrics.md`.
+//!
+//! A fold sees each record once and keeps memory in proportion to the peers, never to the records. It must not know
+//! which driver it listens to, how results are written, or what they are compared with. Times stay integers to the
+//! end, so that virtual time gives the same bytes on every machine.
+
+pub mod bound;
+mod fold;
+mod participant;
+mod peers;
+pub mod quantile;
+mod summary;
+mod timeline;
+mod trace;
+
+pub use fold::{RunFold, RunMetrics};
+pub use participant::Participant;
+pub use peers::{End, PeerRow};
+pub use summary::{METRICS, Summary};
+pub use timeline::{Counts, Sample};
+pub use trace::TraceDigest;

@@ -1,0 +1,155 @@
+//! What became of each peer: one row of `completions.csv`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::driver::Ended;
+use crate::metrics::Participant;
+use crate::time::{Span, Time};
+
+/// How a peer's part in a run ended. A peer that completed is `Complete` whatever came later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    Complete,
+    /// Left before completing.
+    Left,
+    /// Crashed and was not back when the run ended.
+    Crashed,
+    /// Its driver could not carry it on.
+    Failed,
+    /// Present (or still to come) when no progress was possible any more.
+    Stranded,
+    /// Still incomplete at the time limit.
+    Limit,
+    /// Still incomplete when the run was interrupted.
+    Interrupted,
+}
+
+impl End {
+    /// As the results spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            End::Complete => "complete",
+            End::Left => "left",
+            End::Crashed => "crashed",
+            End::Failed => "failed",
+            End::Stranded => "stranded",
+            End::Limit => "limit",
+            End::Interrupted => "interrupted",
+        }
+    }
+
+    /// Whether the swarm failed the peer, and not the peer the swarm: its completion time is unknown because the
+    /// run could or would not go on.
+    pub fn was_cut_short(self) -> bool {
+        matches!(self, End::Stranded | End::Limit | End::Interrupted)
+    }
+}
+
+/// One peer of one run, all its stays taken together. Each field is a column of `completions.csv`, defined in
+/// `docs/metrics.md`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerRow {
+    pub peer: String,
+    pub cohort: String,
+    pub initial_bytes: u64,
+    /// First arrival; `None` if it never came.
+    pub arrived: Option<Time>,
+    /// Has everything, from the start on or since `finished_at`.
+    pub completed: bool,
+    /// `None` for a peer that started complete or did not complete.
+    pub finished_at: Option<Time>,
+    pub observed: Option<Span>,
+    pub downloaded_bytes: u64,
+    pub uploaded_bytes: u64,
+    pub from_seeds_bytes: u64,
+    pub duplicate_bytes: u64,
+    pub messages_sent: u64,
+    pub messages_received: u64,
+    pub end: End,
+}
+
+impl PeerRow {
+    /// Time from arrival to completion; what every mean and quantile is taken over.
+    pub fn completion(&self) -> Option<Span> {
+        Some(self.finished_at?.since(self.arrived?))
+    }
+}
+
+/// What is known of one peer while the run goes on.
+#[derive(Clone, Debug)]
+pub(super) struct PeerSums {
+    pub(super) starts_complete: bool,
+    pub(super) arrived: Option<Time>,
+    pub(super) finished_at: Option<Time>,
+    pub(super) stay: Stay,
+    pub(super) downloaded_bytes: u64,
+    pub(super) uploaded_bytes: u64,
+    pub(super) from_seeds_bytes: u64,
+    pub(super) duplicate_bytes: u64,
+    pub(super) messages_sent: u64,
+    pub(super) messages_received: u64,
+}
+
+/// Where a peer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stay {
+    NotYet,
+    Present,
+    Over { since: Time, end: End },
+}
+
+impl PeerSums {
+    pub(super) fn new(participant: &Participant) -> PeerSums {
+        PeerSums {
+            starts_complete: participant.starts_complete(),
+            arrived: None,
+            finished_at: None,
+            stay: Stay::NotYet,
+            downloaded_bytes: 0,
+            uploaded_bytes: 0,
+            from_seeds_bytes: 0,
+            duplicate_bytes: 0,
+            messages_sent: 0,
+            messages_received: 0,
+        }
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        self.starts_complete || self.finished_at.is_some()
+    }
+
+    pub(super) fn row(&self, participant: &Participant, ended: &Ended, run_end: Time) -> PeerRow {
+        let last_seen = match self.stay {
+            Stay::Over { since, .. } => since,
+            Stay::NotYet | Stay::Present => run_end,
+        };
+        PeerRow {
+            peer: participant.name.clone(),
+            cohort: participant.cohort.clone(),
+            initial_bytes: participant.initial_bytes,
+            arrived: self.arrived,
+            completed: self.is_complete(),
+            finished_at: self.finished_at,
+            observed: self.arrived.map(|arrived| self.finished_at.unwrap_or(last_seen).since(arrived)),
+            downloaded_bytes: self.downloaded_bytes,
+            uploaded_bytes: self.uploaded_bytes,
+            from_seeds_bytes: self.from_seeds_bytes,
+            duplicate_bytes: self.duplicate_bytes,
+            messages_sent: self.messages_sent,
+            messages_received: self.messages_received,
+            end: self.end(ended),
+        }
+    }
+
+    fn end(&self, ended: &Ended) -> End {
+        match (self.is_complete(), self.stay, ended) {
+            (true, _, _) => End::Complete,
+            (false, Stay::Over { end, .. }, _) => end,
+            (false, _, Ended::TimeLimit) => End::Limit,
+            (false, _, Ended::Interrupted) => End::Interrupted,
+            // A run that ended complete has no such peer; if a driver says otherwise, the peer was let down.
+            (false, _, Ended::Stranded(_) | Ended::Complete) => End::Stranded,
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! One run in one row of `runs.csv`, and the metrics that a scenario may set thresholds on.
+
+use serde::{Deserialize, Serialize};
+
+use crate::metrics::PeerRow;
+use crate::metrics::quantile::Sorted;
+use crate::time::{Span, Time};
+
+/// One run, summed up over its peers. Each field is a column of `runs.csv`, defined in `docs/metrics.md`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    pub peers: u64,
+    /// Peers that lacked something when they came (or would have).
+    pub leechers: u64,
+    /// Leechers that completed.
+    pub completers: u64,
+    /// Leechers that did not, and of these …
+    pub unfinished: u64,
+    /// … those that were present or still to come when no progress was possible any more, …
+    pub stranded: u64,
+    /// … and those whose completion time is unknown because the run was cut short (stranded, limit, interrupted).
+    pub cut_short: u64,
+    pub stranded_pieces: u64,
+    pub mean_completion: Option<Span>,
+    pub median_completion: Option<Span>,
+    pub p95_completion: Option<Span>,
+    pub last_completion: Option<Span>,
+    pub last_finished_at: Option<Time>,
+    pub bound: Option<Time>,
+    pub messages_sent: u64,
+    pub downloaded_bytes: u64,
+    pub uploaded_bytes: u64,
+    pub from_seeds_bytes: u64,
+    pub duplicate_bytes: u64,
+    pub uplink_utilisation: Option<f64>,
+    /// Scenario time at the run's end.
+    pub ended_at: Time,
+}
+
+impl Summary {
+    /// Sums up the rows; what rows do not show (pieces, links, bound) is left to the caller.
+    pub(super) fn of(rows: &[PeerRow], ended_at: Time) -> Summary {
+        let completions = Sorted::new(rows.iter().filter_map(PeerRow::completion).collect());
+        let count = |test: &dyn Fn(&PeerRow) -> bool| rows.iter().filter(|row| test(row)).count() as u64;
+        let sum = |value: &dyn Fn(&PeerRow) -> u64| rows.iter().map(value).sum();
+        let completers = completions.len() as u64;
+        let unfinished = count(&|row| !row.completed);
+        Summary {
+            peers: rows.len() as u64,
+            leechers: completers + unfinished,
+            completers,
+            unfinished,
+            stranded: count(&|row| row.end == super::End::Stranded),
+            cut_short: count(&|row| row.end.was_cut_short()),
+            stranded_pieces: 0,
+            mean_completion: completions.mean(),
+            median_completion: completions.median(),
+            p95_completion: completions.percentile(95),
+            last_completion: completions.last(),
+            last_finished_at: rows.iter().filter_map(|row| row.finished_at).max(),
+            bound: None,
+            messages_sent: sum(&|row| row.messages_sent),
+            downloaded_bytes: sum(&|row| row.downloaded_bytes),
+            uploaded_bytes: sum(&|row| row.uploaded_bytes),
+            from_seeds_bytes: sum(&|row| row.from_seeds_bytes),
+            duplicate_bytes: sum(&|row| row.duplicate_bytes),
+            uplink_utilisation: None,
+            ended_at,
+        }
+    }
+
+    /// How far the last completion is from the theoretical optimum; `None` where there is no bound to speak of.
+    pub fn last_over_bound(&self) -> Option<f64> {
+        ratio(self.last_finished_at?.as_nanos(), self.bound?.as_nanos())
+    }
+
+    /// The share of all payload received that came from peers that were complete when they first arrived.
+    pub fn share_from_seeds(&self) -> Option<f64> {
+        ratio(self.from_seeds_bytes, self.downloaded_bytes)
+    }
+
+    pub fn messages_per_peer(&self) -> Option<f64> {
+        ratio(self.messages_sent, self.peers)
+    }
+
+    /// Whether the last completion lies below the bound by more than a thousandth: then the run itself is wrong.
+    pub fn is_below_bound(&self) -> bool {
+        let nanos = |time: Option<Time>| time.map_or(0, |time| u128::from(time.as_nanos()));
+        self.last_finished_at.is_some() && nanos(self.last_finished_at) * 1000 < nanos(self.bound) * 999
+    }
+
+    /// A metric by its column in `runs.csv`. The outer `None` is an unknown name, the inner one a missing value.
+    pub fn metric(&self, name: &str) -> Option<Option<f64>> {
+        METRICS.iter().find(|metric| metric.name == name).map(|metric| (metric.value)(self))
+    }
+}
+
+/// A column of `runs.csv` that is a number.
+pub struct Metric {
+    pub name: &'static str,
+    value: fn(&Summary) -> Option<f64>,
+}
+
+/// Every metric that `[[expect]]` may name.
+pub const METRICS: &[Metric] = &[
+    Metric { name: "mean_completion_s", value: |run| secs(run.mean_completion) },
+    Metric { name: "median_completion_s", value: |run| secs(run.median_completion) },
+    Metric { name: "p95_completion_s", value: |run| secs(run.p95_completion) },
+    Metric { name: "last_completion_s", value: |run| secs(run.last_completion) },
+    Metric { name: "last_finished_at_s", value: |run| run.last_finished_at.map(Time::as_secs_f64) },
+    Metric { name: "bound_s", value: |run| run.bound.map(Time::as_secs_f64) },
+    Metric { name: "last_over_bound", value: Summary::last_over_bound },
+    Metric { name: "peers", value: |run| Some(run.peers as f64) },
+    Metric { name: "leechers", value: |run| Some(run.leechers as f64) },
+    Metric { name: "completers", value: |run| Some(run.completers as f64) },
+    Metric { name: "unfinished", value: |run| Some(run.unfinished as f64) },
+    Metric { name: "stranded", value: |run| Some(run.stranded as f64) },
+    Metric { name: "stranded_pieces", value: |run| Some(run.stranded_pieces as f64) },
+    Metric { name: "messages_sent", value: |run| Some(run.messages_sent as f64) },
+    Metric { name: "messages_per_peer", value: Summary::messages_per_peer },
+    Metric { name: "downloaded_bytes", value: |run| Some(run.downloaded_bytes as f64) },
+    Metric { name: "uploaded_bytes", value: |run| Some(run.uploaded_bytes as f64) },
+    Metric { name: "duplicate_bytes", value: |run| Some(run.duplicate_bytes as f64) },
+    Metric { name: "share_from_seeds", value: Summary::share_from_seeds },
+    Metric { name: "uplink_utilisation", value: |run| run.uplink_utilisation },
+    Metric { name: "ended_at_s", value: |run| Some(run.ended_at.as_secs_f64()) },
+];
+
+fn secs(span: Option<Span>) -> Option<f64> {
+    span.map(Span::as_secs_f64)
+}
+
+fn ratio(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}

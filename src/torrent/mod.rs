@@ -4,4 +4,5 @@ pub mod bencode;
 pub mod bitfield;
 pub mod hash;
 pub mod layout;
+pub mod metainfo;
 pub mod split;

@@ -1,0 +1,424 @@
+//! From bytes to [`Metainfo`]: which keys are read, and what makes their values acceptable.
+
+use std::collections::BTreeMap;
+
+use super::{BLOCK_SIZE_KEY, File, MAX_BLOCK_SIZE, MAX_BYTES, MAX_FILES, MAX_PIECE_SIZE};
+use super::{Metainfo, MetainfoError, check_name};
+use crate::id::InfoHash;
+use crate::torrent::bencode::{Dict, List, MAX_DEPTH, Value};
+use crate::torrent::hash::PieceHash;
+use crate::torrent::layout::Layout;
+
+type Entries<'a> = BTreeMap<&'a [u8], Value<'a>>;
+
+pub(super) fn parse(bytes: &[u8]) -> Result<Metainfo, MetainfoError> {
+    if bytes.len() > MAX_BYTES {
+        return Err(MetainfoError::TooLarge { bytes: bytes.len() });
+    }
+    let top = Value::parse(bytes)?.as_dict().ok_or(MetainfoError::NotADictionary)?;
+    let top: Entries<'_> = top.entries()?.into_iter().collect();
+    let raw_info = match top.get(&b"info"[..]) {
+        Some(value) => value.as_dict().ok_or(wrong("info", "a dictionary"))?,
+        None => return Err(MetainfoError::Missing { key: "info" }),
+    };
+    let info: Entries<'_> = raw_info.entries()?.into_iter().collect();
+
+    let listed = match info.get(&b"pieces"[..]) {
+        Some(value) => value.as_bytes().ok_or(wrong("pieces", "a string"))?,
+        None if info.contains_key(&b"file tree"[..]) => return Err(MetainfoError::V2Only),
+        None => return Err(MetainfoError::Missing { key: "pieces" }),
+    };
+    let name = text(info.get(&b"name"[..]), "name")?;
+    check_name(name)?;
+    let files = files(&info, name)?;
+    let layout = layout(&top, &info, &files)?;
+    Ok(Metainfo {
+        info_hash: InfoHash(PieceHash::of([raw_info.raw()]).0),
+        name: name.to_owned(),
+        files,
+        layout,
+        piece_hashes: piece_hashes(listed, layout.pieces())?,
+        announce: announce(&top)?,
+        private: info.get(&b"private"[..]).is_some_and(|value| value.as_integer() == Some(1)),
+    })
+}
+
+fn wrong(key: &'static str, expected: &'static str) -> MetainfoError {
+    MetainfoError::Wrong { key, expected }
+}
+
+fn text<'a>(value: Option<&Value<'a>>, key: &'static str) -> Result<&'a str, MetainfoError> {
+    let value = value.ok_or(MetainfoError::Missing { key })?;
+    let bytes = value.as_bytes().ok_or(wrong(key, "a string"))?;
+    std::str::from_utf8(bytes).map_err(|_| wrong(key, "UTF-8 text"))
+}
+
+fn length(value: Option<&Value<'_>>) -> Result<u64, MetainfoError> {
+    let value = value.ok_or(MetainfoError::Missing { key: "length" })?;
+    let number = value.as_integer().ok_or(wrong("length", "an integer"))?;
+    u64::try_from(number).map_err(|_| wrong("length", "zero or more"))
+}
+
+/// A size in bytes from 1 to `most`.
+fn size(value: &Value<'_>, most: u32) -> Option<u32> {
+    let size = u32::try_from(value.as_integer()?).ok()?;
+    (1..=most).contains(&size).then_some(size)
+}
+
+fn layout(top: &Entries<'_>, info: &Entries<'_>, files: &[File]) -> Result<Layout, MetainfoError> {
+    let total = files.iter().try_fold(0u64, |sum, file| sum.checked_add(file.length));
+    let total = total.filter(|total| i64::try_from(*total).is_ok()).ok_or(wrong("length", "less in all"))?;
+    let piece_size = info.get(&b"piece length"[..]).ok_or(MetainfoError::Missing { key: "piece length" })?;
+    let piece_size = size(piece_size, MAX_PIECE_SIZE)
+        .ok_or(wrong("piece length", "from 1 byte to 512 MiB (536870912)"))?;
+    let block_size = match top.get(BLOCK_SIZE_KEY) {
+        Some(value) => size(value, MAX_BLOCK_SIZE.min(piece_size))
+            .ok_or(wrong("minibit block size", "from 1 byte to a piece, and at most 16 MiB (16777216)"))?,
+        None => Layout::STANDARD_BLOCK.min(piece_size),
+    };
+    Ok(Layout::any_piece_size(total, piece_size, block_size)?)
+}
+
+fn piece_hashes(listed: &[u8], pieces: u32) -> Result<Vec<PieceHash>, MetainfoError> {
+    let (hashes, rest) = listed.as_chunks::<20>();
+    if !rest.is_empty() {
+        return Err(wrong("pieces", "20 bytes for each piece"));
+    }
+    if hashes.len() != pieces as usize {
+        return Err(MetainfoError::PieceCount { listed: hashes.len(), pieces });
+    }
+    Ok(hashes.iter().copied().map(PieceHash).collect())
+}
+
+fn files(info: &Entries<'_>, name: &str) -> Result<Vec<File>, MetainfoError> {
+    match (info.get(&b"length"[..]), info.get(&b"files"[..])) {
+        (single @ Some(_), None) => {
+            Ok(vec![File { path: name.to_owned(), length: length(single)?, padding: false }])
+        }
+        (None, Some(files)) => several_files(files.as_list().ok_or(wrong("files", "a list"))?, name),
+        _ => Err(MetainfoError::LengthOrFiles),
+    }
+}
+
+fn several_files(list: List<'_>, name: &str) -> Result<Vec<File>, MetainfoError> {
+    let items = list.items()?;
+    if items.is_empty() || items.len() > MAX_FILES {
+        return Err(wrong("files", "a list of 1 to 100000 files"));
+    }
+    let mut files = Vec::with_capacity(items.len());
+    for item in items {
+        let dict = item.as_dict().ok_or(wrong("files", "a list of dictionaries"))?;
+        files.push(one_of_several(dict, name)?);
+    }
+    check_paths_are_apart(&files)?;
+    Ok(files)
+}
+
+fn one_of_several(dict: Dict<'_>, name: &str) -> Result<File, MetainfoError> {
+    let entries: Entries<'_> = dict.entries()?.into_iter().collect();
+    let elements = entries.get(&b"path"[..]).ok_or(MetainfoError::Missing { key: "path" })?;
+    let elements = elements.as_list().ok_or(wrong("path", "a list"))?.items()?;
+    if elements.is_empty() || elements.len() > MAX_DEPTH {
+        return Err(wrong("path", "a list of 1 to 64 names"));
+    }
+    let mut path = name.to_owned();
+    for element in &elements {
+        let element = text(Some(element), "path")?;
+        check_name(element)?;
+        path.push('/');
+        path.push_str(element);
+    }
+    // BEP 47: `p` is padding, `l` a symbolic link, `x` executable, `h` hidden.
+    let attributes = entries.get(&b"attr"[..]).and_then(|value| value.as_bytes()).unwrap_or_default();
+    if attributes.contains(&b'l') {
+        return Err(MetainfoError::SymbolicLink { path });
+    }
+    Ok(File { path, length: length(entries.get(&b"length"[..]))?, padding: attributes.contains(&b'p') })
+}
+
+/// Refuses paths that could not stand side by side. Case is ignored: two names that some file system takes for one
+/// would overwrite each other there.
+fn check_paths_are_apart(files: &[File]) -> Result<(), MetainfoError> {
+    // No name contains NUL, so with it as the separator a folder's contents sort directly behind the folder's name.
+    let folded = |file: &File| file.path.to_lowercase().replace('/', "\0");
+    let mut paths: Vec<String> = files.iter().filter(|file| !file.padding).map(folded).collect();
+    paths.sort_unstable();
+    for pair in paths.windows(2) {
+        let rest = pair[1].strip_prefix(&*pair[0]);
+        if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('\0')) {
+            return Err(MetainfoError::PathTaken { path: pair[0].replace('\0', "/") });
+        }
+    }
+    Ok(())
+}
+
+fn announce(top: &Entries<'_>) -> Result<Vec<Vec<String>>, MetainfoError> {
+    let mut tiers = Vec::new();
+    if let Some(list) = top.get(&b"announce-list"[..]) {
+        for tier in list.as_list().ok_or(wrong("announce-list", "a list of lists"))?.items()? {
+            let urls = tier.as_list().ok_or(wrong("announce-list", "a list of lists"))?.items()?;
+            let urls = urls.iter().map(|url| text(Some(url), "announce-list").map(str::to_owned));
+            tiers.push(urls.collect::<Result<Vec<String>, _>>()?);
+        }
+    }
+    tiers.iter_mut().for_each(|tier| tier.retain(|url| !url.is_empty()));
+    tiers.retain(|tier| !tier.is_empty());
+    // BEP 12: where there is a list, `announce` is not read.
+    match top.get(&b"announce"[..]) {
+        url @ Some(_) if tiers.is_empty() => {
+            let url = text(url, "announce")?;
+            Ok(if url.is_empty() { Vec::new() } else { vec![vec![url.to_owned()]] })
+        }
+        _ => Ok(tiers),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::torrent::bencode::BencodeError;
+    use proptest::prelude::*;
+
+    /// A bencoded string.
+    fn s(text: impl AsRef<[u8]>) -> Vec<u8> {
+        [format!("{}:", text.as_ref().len()).as_bytes(), text.as_ref()].concat()
+    }
+
+    fn dict(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
+        let body: Vec<u8> =
+            entries.iter().flat_map(|(key, value)| [s(key), value.clone()].concat()).collect();
+        [b"d", &body[..], b"e"].concat()
+    }
+
+    fn list(items: &[Vec<u8>]) -> Vec<u8> {
+        [b"l", &items.concat()[..], b"e"].concat()
+    }
+
+    fn i(number: i64) -> Vec<u8> {
+        format!("i{number}e").into_bytes()
+    }
+
+    /// The usual entries of `info` for five bytes in two pieces, with some replaced, added or (empty) left out.
+    fn torrent(changes: &[(&str, Vec<u8>)]) -> Vec<u8> {
+        let usual = [("length", i(5)), ("name", s("a")), ("piece length", i(4)), ("pieces", s([7; 40]))];
+        let mut info: BTreeMap<&str, Vec<u8>> = usual.into_iter().collect();
+        info.extend(changes.iter().cloned());
+        info.retain(|_, value| !value.is_empty());
+        dict(&[("info", dict(&info.into_iter().collect::<Vec<_>>()))])
+    }
+
+    /// A torrent of several files of one byte each, in one piece.
+    fn folder(files: &[&[&str]]) -> Vec<u8> {
+        let file = |path: &&[&str]| {
+            dict(&[("length", i(1)), ("path", list(&path.iter().map(s).collect::<Vec<_>>()))])
+        };
+        let files_value = list(&files.iter().map(file).collect::<Vec<_>>());
+        let changes = [
+            ("length", vec![]),
+            ("files", files_value),
+            ("piece length", i(1 << 20)),
+            ("pieces", s([7; 20])),
+        ];
+        torrent(&changes)
+    }
+
+    fn error(bytes: &[u8]) -> String {
+        Metainfo::parse(bytes).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_info_hash_is_that_of_the_bytes_as_they_stand() {
+        // Unknown keys inside `info` count too.
+        let bytes = torrent(&[("zz", list(&[i(-3)]))]);
+        let info = &bytes[b"d4:info".len()..bytes.len() - 1];
+        let metainfo = Metainfo::parse(&bytes).unwrap();
+        assert_eq!(metainfo.info_hash.0, PieceHash::of([info]).0);
+        assert_ne!(metainfo.info_hash, Metainfo::parse(&torrent(&[])).unwrap().info_hash);
+    }
+
+    #[test]
+    fn a_foreign_torrent_gets_blocks_that_every_client_accepts() {
+        let layout = |piece_size, pieces: usize| {
+            let changes = [
+                ("length", i(100_000)),
+                ("piece length", i(piece_size)),
+                ("pieces", s(vec![0; 20 * pieces])),
+            ];
+            Metainfo::parse(&torrent(&changes)).unwrap().layout
+        };
+        assert_eq!(layout(65_536, 2).block_size(), 16_384);
+        assert_eq!(layout(1_000, 100).block_size(), 1_000);
+        assert_eq!(layout(50_000, 2).blocks(), 8);
+    }
+
+    #[test]
+    fn an_empty_file_has_no_piece() {
+        let metainfo = Metainfo::parse(&torrent(&[("length", i(0)), ("pieces", s(""))])).unwrap();
+        assert_eq!((metainfo.total(), metainfo.layout.pieces()), (0, 0));
+    }
+
+    #[test]
+    fn several_files_lie_in_a_folder_of_the_torrents_name() {
+        let metainfo =
+            Metainfo::parse(&folder(&[&["x.txt"], &["sub folder", "\u{e1}"], &["sub folder", "y"]])).unwrap();
+        let paths: Vec<&str> = metainfo.files.iter().map(|file| &*file.path).collect();
+        assert_eq!(paths, ["a/x.txt", "a/sub folder/\u{e1}", "a/sub folder/y"]);
+        assert_eq!(metainfo.total(), 3);
+        assert!(!metainfo.is_single_file());
+        assert!(Metainfo::parse(&torrent(&[])).unwrap().is_single_file());
+    }
+
+    #[test]
+    fn paths_that_lead_out_or_meet_are_refused() {
+        for path in
+            [&[".."][..], &["x", "..", "y"], &["/etc/passwd"], &["a\\b"], &[""], &["C:"], &["x\0"], &[]]
+        {
+            assert!(Metainfo::parse(&folder(&[path])).is_err(), "{path:?} is accepted");
+        }
+        assert!(Metainfo::parse(&folder(&[&["x"; 65]])).is_err());
+        for files in [[&["x"][..], &["x"]], [&["x"], &["X"]], [&["x"], &["x", "y"]], [&["x", "y"], &["x"]]] {
+            assert!(error(&folder(&files)).contains("occurs twice"), "{files:?}");
+        }
+        assert!(Metainfo::parse(&folder(&[&["x"], &["x!"], &["x y", "z"], &["xy"]])).is_ok());
+        for name in ["", "..", "a/b", "/abs"] {
+            assert!(matches!(Metainfo::parse(&torrent(&[("name", s(name))])), Err(MetainfoError::Name(_))));
+        }
+    }
+
+    #[test]
+    fn padding_is_known_as_such_and_symbolic_links_are_refused() {
+        let with_attr = |attr: &str| {
+            let file = dict(&[("attr", s(attr)), ("length", i(1)), ("path", list(&[s(".pad"), s("1")]))]);
+            let files = list(&[file.clone(), file]);
+            torrent(&[("length", vec![]), ("files", files), ("pieces", s([7; 20]))])
+        };
+        let metainfo = Metainfo::parse(&with_attr("p")).unwrap();
+        assert!(metainfo.files.iter().all(|file| file.padding));
+        assert!(error(&with_attr("l")).contains("symbolic link"));
+    }
+
+    #[test]
+    fn v2_only_is_refused_by_name_and_a_hybrid_is_read_as_v1() {
+        let tree = ("file tree", dict(&[]));
+        let v2 = torrent(&[("length", vec![]), ("pieces", vec![]), tree.clone(), ("meta version", i(2))]);
+        assert_eq!(Metainfo::parse(&v2), Err(MetainfoError::V2Only));
+        assert!(error(&v2).contains("BitTorrent v2"));
+        let hybrid = torrent(&[tree, ("meta version", i(2))]);
+        assert_eq!(Metainfo::parse(&hybrid).unwrap().layout.pieces(), 2);
+    }
+
+    #[test]
+    fn only_the_integer_one_makes_a_torrent_private() {
+        let private = |value| Metainfo::parse(&torrent(&[("private", value)])).unwrap().private;
+        assert!(private(i(1)));
+        assert!(!private(i(0)) && !private(s("1")) && !private(vec![]));
+    }
+
+    #[test]
+    fn a_tracker_list_is_kept_in_tiers_and_stands_above_the_single_tracker() {
+        let with = |top: &[(&str, Vec<u8>)]| {
+            let info = torrent(&[]);
+            let info = info[b"d4:info".len()..info.len() - 1].to_vec();
+            let mut entries: Vec<(&str, Vec<u8>)> = top.to_vec();
+            entries.push(("info", info));
+            Metainfo::parse(&dict(&entries)).map(|metainfo| metainfo.announce)
+        };
+        let tiers = list(&[list(&[s("http://a"), s("")]), list(&[]), list(&[s("udp://b"), s("c")])]);
+        let expected = Ok(vec![vec!["http://a".to_owned()], vec!["udp://b".to_owned(), "c".to_owned()]]);
+        assert_eq!(with(&[("announce", s("z")), ("announce-list", tiers)]), expected);
+        assert_eq!(
+            with(&[("announce", s("z")), ("announce-list", list(&[]))]),
+            Ok(vec![vec!["z".to_owned()]])
+        );
+        assert_eq!(with(&[("announce", s(""))]), Ok(vec![]));
+        assert!(with(&[("announce", s([0xff]))]).is_err());
+        assert!(with(&[("announce-list", list(&[s("a")]))]).is_err());
+    }
+
+    #[test]
+    fn what_is_missing_or_wrong_is_named() {
+        let cases: [(&str, Vec<u8>, &str); 14] = [
+            ("name", vec![], "`name` is missing"),
+            ("pieces", vec![], "`pieces` is missing"),
+            ("piece length", vec![], "`piece length` is missing"),
+            ("length", vec![], "either `length` or `files`"),
+            ("files", list(&[]), "either `length` or `files`"),
+            ("length", i(-1), "zero or more"),
+            ("length", s("5"), "an integer"),
+            ("length", i(i64::MAX), "are more than 2097152 pieces"),
+            ("piece length", i(0), "`piece length` must be"),
+            ("piece length", i(1 << 40), "`piece length` must be"),
+            ("pieces", s([0; 39]), "20 bytes for each piece"),
+            ("pieces", s([0; 60]), "lists 3 pieces, but the content has 2"),
+            ("name", s([0xff, 0xfe]), "UTF-8"),
+            ("name", i(1), "a string"),
+        ];
+        for (key, value, expected) in cases {
+            let message = error(&torrent(&[(key, value)]));
+            assert!(message.contains(expected), "{key}: {message}");
+        }
+        assert_eq!(Metainfo::parse(b"le"), Err(MetainfoError::NotADictionary));
+        assert_eq!(Metainfo::parse(b"de"), Err(MetainfoError::Missing { key: "info" }));
+        assert!(error(b"d4:infolee").contains("a dictionary"));
+        let trailing = [torrent(&[]), b"\n".to_vec()].concat();
+        assert!(matches!(Metainfo::parse(&trailing), Err(MetainfoError::Bencode(_))));
+    }
+
+    #[test]
+    fn lengths_that_overflow_together_are_refused() {
+        let file = |name| dict(&[("length", i(i64::MAX)), ("path", list(&[s(name)]))]);
+        let files = list(&[file("x"), file("y"), file("z")]);
+        assert!(error(&torrent(&[("length", vec![]), ("files", files)])).contains("length"));
+    }
+
+    #[test]
+    fn a_stored_block_size_must_fit_the_piece() {
+        let with = |block_size| {
+            let mut bytes = torrent(&[]);
+            bytes.pop();
+            bytes.extend([s("minibit block size"), block_size, b"e".to_vec()].concat());
+            Metainfo::parse(&bytes).map(|metainfo| metainfo.layout.block_size())
+        };
+        assert_eq!(with(i(3)), Ok(3));
+        for wrong in [i(0), i(-1), i(5), i(i64::MAX), s("2")] {
+            assert!(with(wrong).unwrap_err().to_string().contains("block size"));
+        }
+    }
+
+    #[test]
+    fn a_key_that_occurs_twice_or_out_of_order_is_refused() {
+        for bytes in
+            [&b"d4:infode4:infodee"[..], b"d4:infod4:name1:a4:name1:bee", b"d4:infod4:name1:a3:abc0:ee"]
+        {
+            let refused = Metainfo::parse(bytes);
+            assert!(
+                matches!(refused, Err(MetainfoError::Bencode(BencodeError::Malformed(_)))),
+                "{refused:?}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = Metainfo::parse(&bytes);
+        }
+
+        #[test]
+        fn a_good_file_with_bytes_changed_cut_or_inserted_never_panics(
+            several: bool, at in any::<prop::sample::Index>(), byte: u8, kind in 0..3u8,
+        ) {
+            let mut bytes = if several { folder(&[&["x"], &["y", "z"]]) } else { torrent(&[("private", i(1))]) };
+            let at = at.index(bytes.len());
+            match kind {
+                0 => bytes[at] = byte,
+                1 => bytes.truncate(at),
+                _ => bytes.insert(at, byte),
+            }
+            if let Ok(metainfo) = Metainfo::parse(&bytes) {
+                prop_assert_eq!(metainfo.piece_hashes.len(), metainfo.layout.pieces() as usize);
+                prop_assert!(metainfo.files.iter().all(|file| file.path.split('/').all(|name| check_name(name).is_ok())));
+            }
+        }
+    }
+}

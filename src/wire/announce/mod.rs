@@ -1,4 +1,9 @@
-//! What a peer tells a tracker and what it hears back (BEP 3, 23), as typed values and in HTTP form.
+//! What a peer tells a tracker and what it hears back (BEP 3, 7, 23, 31, 48), as typed values; `query` and `reply`
+//! hold their HTTP forms. Knows nothing of connections.
+
+mod percent;
+pub mod query;
+pub mod reply;
 
 use std::net::SocketAddr;
 
@@ -40,6 +45,21 @@ pub struct AnnounceResponse {
     pub complete: Option<u32>,
     pub incomplete: Option<u32>,
     pub peers: Vec<SocketAddr>,
+}
+
+/// A tracker says no (BEP 3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub reason: Box<str>,
+    /// When to come back (BEP 31), if it says so.
+    pub retry_in: Option<RetryIn>,
+}
+
+/// BEP 31's `retry in`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetryIn {
+    Minutes(u32),
+    Never,
 }
 
 /// What a tracker answers to a scrape (BEP 48): the swarms that were asked for and that it knows.

@@ -1,8 +1,11 @@
 //! One participant in one torrent, as a pure state machine: no sockets, no clock, no disk, no threads, no global
 //! randomness. Every driver runs this same code.
 
+pub mod announcer;
 pub mod choker;
+pub mod pipeline;
 pub mod policy;
+pub mod rates;
 pub mod seam;
 
 pub use seam::{

@@ -1,0 +1,118 @@
+//! How many bytes crossed a connection lately: exact sums, no averages that decay, so that equal traffic compares
+//! equal.
+
+use crate::time::{Span, Time};
+
+const BUCKETS: u64 = 8;
+
+/// Bytes over a sliding window.
+///
+/// Time is cut into buckets of an eighth of the window, at multiples of that length since the start of the run, so
+/// that the windows of all connections slide together. A sum takes in the running bucket and the seven before it: a
+/// byte counts for at least 7/8 of the window and never longer than the whole. [`Window::reach`] says how much time
+/// a sum spans at a moment.
+#[derive(Clone, Debug)]
+pub struct Window {
+    /// Bucket length in nanoseconds.
+    bucket: u64,
+    /// The number of the latest bucket written to, counted from the start of the run.
+    newest: u64,
+    /// By bucket number modulo [`BUCKETS`]; a bucket holds at most 4 GiB.
+    bytes: [u32; BUCKETS as usize],
+}
+
+impl Window {
+    pub fn new(length: Span) -> Window {
+        Window { bucket: (length.as_nanos() / BUCKETS).max(1), newest: 0, bytes: [0; BUCKETS as usize] }
+    }
+
+    pub fn add(&mut self, now: Time, bytes: u64) {
+        let current = self.number(now).max(self.newest);
+        for stale in (self.newest + 1..=current).take(BUCKETS as usize) {
+            self.bytes[(stale % BUCKETS) as usize] = 0;
+        }
+        self.newest = current;
+        let bucket = &mut self.bytes[(current % BUCKETS) as usize];
+        *bucket = bucket.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
+    }
+
+    /// The bytes added within [`Window::reach`] before `now`.
+    pub fn sum(&self, now: Time) -> u64 {
+        let current = self.number(now).max(self.newest);
+        let oldest = current.saturating_sub(BUCKETS - 1);
+        (oldest..=self.newest).map(|number| u64::from(self.bytes[(number % BUCKETS) as usize])).sum()
+    }
+
+    /// How far back a sum at `now` looks: 7/8 to 8/8 of the window, less where the run is younger.
+    pub fn reach(&self, now: Time) -> Span {
+        let oldest = self.number(now).saturating_sub(BUCKETS - 1);
+        now.since(Time::from_nanos(oldest * self.bucket))
+    }
+
+    pub fn clear(&mut self) {
+        self.bytes = [0; BUCKETS as usize];
+    }
+
+    fn number(&self, at: Time) -> u64 {
+        at.as_nanos() / self.bucket
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(millis: u64) -> Time {
+        Time::ZERO + Span::from_millis(millis)
+    }
+
+    #[test]
+    fn a_byte_counts_for_seven_eighths_to_the_whole_of_the_window() {
+        for added in [0, 1, 124, 125, 999, 1_000] {
+            let mut window = Window::new(Span::from_millis(1_000));
+            window.add(at(added), 7);
+            assert_eq!(window.sum(at(added + 875)), 7, "added at {added} ms");
+            assert_eq!(window.sum(at(added + 1_000)), 0, "added at {added} ms");
+        }
+    }
+
+    #[test]
+    fn a_bucket_stops_counting_at_4_gib_instead_of_wrapping() {
+        let mut window = Window::new(Span::from_secs(8));
+        window.add(at(0), u64::MAX);
+        window.add(at(1), 1);
+        assert_eq!(window.sum(at(2)), u64::from(u32::MAX));
+    }
+
+    #[test]
+    fn a_window_of_no_length_is_harmless() {
+        let mut window = Window::new(Span::ZERO);
+        window.add(at(5), 3);
+        assert_eq!((window.sum(at(5)), window.sum(at(6))), (3, 0));
+    }
+
+    proptest! {
+        #[test]
+        fn a_sum_is_what_was_added_within_its_reach(
+            length in 1u64..5_000,
+            steps in prop::collection::vec((0u64..3_000, 0u64..1_000_000), 1..60),
+        ) {
+            let mut window = Window::new(Span::from_millis(length));
+            let mut now = Time::ZERO;
+            let mut added = Vec::new();
+            for (step, bytes) in steps {
+                let before = window.sum(now);
+                now += Span::from_millis(step);
+                prop_assert!(window.sum(now) <= before, "time alone raised the sum");
+                window.add(now, bytes);
+                added.push((now, bytes));
+                let since = now - window.reach(now);
+                let expected: u64 =
+                    added.iter().filter(|(when, _)| *when >= since).map(|(_, bytes)| bytes).sum();
+                prop_assert_eq!(window.sum(now), expected);
+                prop_assert!(window.reach(now) <= Span::from_millis(length));
+            }
+        }
+    }
+}

@@ -3,6 +3,7 @@
 
 pub mod announcer;
 pub mod choker;
+pub mod picker;
 pub mod pipeline;
 pub mod policy;
 pub mod rates;

@@ -1,0 +1,84 @@
+//! How many connected peers have each piece. Knows nothing of blocks, requests or policies.
+
+use crate::id::PieceIndex;
+use crate::torrent::bitfield::Bitfield;
+
+/// The counts of 64 pieces, beside one word of a [`Bitfield`]; unused ones at the end are 0.
+pub(super) type Row = [u16; 64];
+
+/// Holders per piece. Complete remotes are one number beside the counts, so they never cost a walk over the pieces;
+/// they raise all pieces alike and so matter to no comparison. Fewer than 32,768 connections are counted.
+#[derive(Clone, Debug)]
+pub(super) struct Availability {
+    rows: Box<[Row]>,
+    seeds: u32,
+}
+
+impl Availability {
+    pub(super) fn new(pieces: u32) -> Availability {
+        Availability { rows: vec![[0; 64]; pieces.div_ceil(64) as usize].into(), seeds: 0 }
+    }
+
+    /// All counts, complete remotes left out.
+    pub(super) fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// Holders of `piece`, complete remotes included.
+    pub(super) fn total(&self, piece: PieceIndex) -> u32 {
+        u32::from(self.count(piece)) + self.seeds
+    }
+
+    /// Holders of `piece`, complete remotes left out.
+    pub(super) fn count(&self, piece: PieceIndex) -> u16 {
+        self.rows[piece.0 as usize / 64][piece.0 as usize % 64]
+    }
+
+    /// Returns the new count.
+    pub(super) fn raise(&mut self, piece: PieceIndex) -> u16 {
+        let count = &mut self.rows[piece.0 as usize / 64][piece.0 as usize % 64];
+        *count += 1;
+        *count
+    }
+
+    /// Returns the new count.
+    pub(super) fn lower(&mut self, piece: PieceIndex) -> u16 {
+        let count = &mut self.rows[piece.0 as usize / 64][piece.0 as usize % 64];
+        debug_assert!(*count > 0, "more holders of piece {piece} left than came");
+        *count = count.saturating_sub(1);
+        *count
+    }
+
+    pub(super) fn join(&mut self, pieces: &Bitfield) {
+        for (row, &word) in self.rows.iter_mut().zip(pieces.words()) {
+            for_each_count(row, word, |count, held| *count = count.wrapping_add(held));
+        }
+    }
+
+    pub(super) fn leave(&mut self, pieces: &Bitfield) {
+        for (row, &word) in self.rows.iter_mut().zip(pieces.words()) {
+            for_each_count(row, word, |count, held| *count = count.wrapping_sub(held));
+        }
+    }
+
+    pub(super) fn join_seed(&mut self) {
+        self.seeds += 1;
+    }
+
+    pub(super) fn leave_seed(&mut self) {
+        debug_assert!(self.seeds > 0, "more seeds left than came");
+        self.seeds = self.seeds.saturating_sub(1);
+    }
+}
+
+/// Runs `change(count, 1 if held, else 0)` over a row. Sixteen counts at a time against constant bits: the form that
+/// compilers turn into vector instructions.
+#[inline]
+fn for_each_count(row: &mut Row, word: u64, change: impl Fn(&mut u16, u16)) {
+    for (quarter, counts) in row.as_chunks_mut::<16>().0.iter_mut().enumerate() {
+        let held = (word >> (16 * quarter)) as u16;
+        for (lane, count) in counts.iter_mut().enumerate() {
+            change(count, u16::from(held & (1 << lane) != 0));
+        }
+    }
+}

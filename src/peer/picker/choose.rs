@@ -1,0 +1,70 @@
+//! The picking rule: which piece the next block comes from. Reads the picker's state, changes no block.
+//!
+//! The next block has minimum availability over started pieces with a free block and unopened pieces; a started piece
+//! wins among equals (mainline 2003, libtorrent) or always, and with many pieces started in any case. Ties are uniform.
+
+use super::eligible::Eligible;
+use super::rarest::{fewest_holders, one_with_holders};
+use super::{Asker, Picker};
+use crate::id::PieceIndex;
+use crate::peer::policy::{PickerPolicy, StartedFirst};
+use crate::rng::Stream;
+
+impl Picker {
+    /// A piece with a free block that `asker` has, none of those in `kept`.
+    pub(super) fn choose(
+        &mut self,
+        asker: &Asker<'_>,
+        kept: &[PieceIndex],
+        rng: &mut Stream,
+    ) -> Option<PieceIndex> {
+        if self.free.is_empty() {
+            return None;
+        }
+        let eligible = Eligible { asker: asker.pieces.words(), free: self.free.words(), kept };
+        let policy = if self.verified < self.first_random { PickerPolicy::Random } else { self.policy };
+        match policy {
+            PickerPolicy::Sequential => eligible.lowest(),
+            PickerPolicy::Random => uniform(self.started(&eligible), rng).or_else(|| eligible.any(rng)),
+            PickerPolicy::RarestFirst => {
+                let started =
+                    if self.started_win(asker) { self.rarest_started(&eligible, rng) } else { None };
+                started.or_else(|| self.rarest(&eligible, rng))
+            }
+        }
+    }
+
+    /// Whether a started piece comes before a rarer unopened one. libtorrent's limit: more pieces started than one and a
+    /// half per connection.
+    fn started_win(&self, asker: &Asker<'_>) -> bool {
+        self.started_first == StartedFirst::Always || 2 * self.started_pieces() > 3 * asker.connections
+    }
+
+    fn started(&self, eligible: &Eligible<'_>) -> impl Iterator<Item = PieceIndex> + Clone {
+        self.progress.open().iter().copied().filter(|&piece| eligible.allows(piece))
+    }
+
+    fn rarest_started(&self, eligible: &Eligible<'_>, rng: &mut Stream) -> Option<PieceIndex> {
+        let least = self.started(eligible).map(|piece| self.availability.count(piece)).min()?;
+        uniform(self.started(eligible).filter(|&piece| self.availability.count(piece) == least), rng)
+    }
+
+    /// A started piece among the rarest if there is one.
+    fn rarest(&self, eligible: &Eligible<'_>, rng: &mut Stream) -> Option<PieceIndex> {
+        let rows = self.availability.rows();
+        let least = fewest_holders(rows, 0, |at| eligible.word(at))?;
+        let started = self.started(eligible).filter(|&piece| self.availability.count(piece) == least);
+        uniform(started, rng).or_else(|| one_with_holders(rows, least, eligible, rng))
+    }
+}
+
+/// A uniform one of `pieces`.
+pub(super) fn uniform(
+    mut pieces: impl Iterator<Item = PieceIndex> + Clone,
+    rng: &mut Stream,
+) -> Option<PieceIndex> {
+    match pieces.clone().count() {
+        0 | 1 => pieces.next(),
+        count => pieces.nth(rng.index(count)),
+    }
+}

@@ -1,0 +1,74 @@
+//! The pieces one connection may be asked for now, as words to combine and as a yes or no per piece.
+
+use crate::id::PieceIndex;
+use crate::rng::Stream;
+
+/// Pieces with a free block that the asker has, less those kept from it.
+#[derive(Clone, Copy)]
+pub(super) struct Eligible<'a> {
+    pub(super) asker: &'a [u64],
+    pub(super) free: &'a [u64],
+    /// Almost always empty, never long.
+    pub(super) kept: &'a [PieceIndex],
+}
+
+/// How often a random piece is tried before the pieces are counted. A piece found by trying is as uniform as one
+/// found by counting, and cheaper while a good part of all pieces is eligible.
+const TRIES: u32 = 16;
+
+impl Eligible<'_> {
+    /// Pieces `64 × at ..` of the set, lowest piece in the lowest bit.
+    #[inline]
+    pub(super) fn word(&self, at: usize) -> u64 {
+        let word = self.asker[at] & self.free[at];
+        if self.kept.is_empty() { word } else { self.without_kept(word, at) }
+    }
+
+    #[cold]
+    fn without_kept(&self, word: u64, at: usize) -> u64 {
+        let kept = self.kept.iter().filter(|piece| piece.0 as usize / 64 == at);
+        kept.fold(word, |word, piece| word & !(1 << (piece.0 % 64)))
+    }
+
+    /// Whether `piece`, known to have a free block, may be asked for.
+    #[inline]
+    pub(super) fn allows(&self, piece: PieceIndex) -> bool {
+        self.asker[piece.0 as usize / 64] >> (piece.0 % 64) & 1 == 1 && !self.kept.contains(&piece)
+    }
+
+    pub(super) fn lowest(&self) -> Option<PieceIndex> {
+        (0..self.free.len()).find_map(|at| {
+            let word = self.word(at);
+            (word != 0).then(|| PieceIndex(at as u32 * 64 + word.trailing_zeros()))
+        })
+    }
+
+    /// A uniform one.
+    pub(super) fn any(&self, rng: &mut Stream) -> Option<PieceIndex> {
+        let places = self.free.len() * 64;
+        for _ in 0..TRIES.min(places as u32) {
+            let place = rng.index(places);
+            if self.word(place / 64) >> (place % 64) & 1 == 1 {
+                return Some(PieceIndex(place as u32));
+            }
+        }
+        let count = (0..self.free.len()).map(|at| u64::from(self.word(at).count_ones())).sum();
+        if count == 0 {
+            return None;
+        }
+        let mut left = rng.below(count) as u32;
+        for at in 0..self.free.len() {
+            let word = self.word(at);
+            if left < word.count_ones() {
+                return Some(PieceIndex(at as u32 * 64 + nth_bit(word, left)));
+            }
+            left -= word.count_ones();
+        }
+        None
+    }
+}
+
+/// Position of the `nth` set bit, counted from 0. There must be one.
+pub(super) fn nth_bit(word: u64, nth: u32) -> u32 {
+    (0..nth).fold(word, |word, _| word & (word - 1)).trailing_zeros()
+}

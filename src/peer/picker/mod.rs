@@ -1,0 +1,284 @@
+//! Which block to ask a connection for: availability, the picking rule, and the life of every block from free over
+//! requested and received to verified.
+//!
+//! Knows nothing of messages, time, rates or chokes: the peer asks for blocks and tells what became of them. Connections are
+//! numbers here, and all randomness is the caller's stream.
+
+mod availability;
+mod choose;
+mod eligible;
+mod progress;
+mod rarest;
+mod retries;
+mod second;
+mod slots;
+
+use smallvec::SmallVec;
+
+use crate::id::{BlockId, ConnId, PieceIndex};
+use crate::peer::policy::{PickerPolicy, StartedFirst};
+use crate::rng::Stream;
+use crate::torrent::bitfield::Bitfield;
+use crate::torrent::layout::Layout;
+use availability::Availability;
+use progress::{Block, Progress, Standing};
+use retries::Retries;
+
+/// The picker of one peer.
+#[derive(Clone, Debug)]
+pub struct Picker {
+    layout: Layout,
+    policy: PickerPolicy,
+    started_first: StartedFirst,
+    first_random: u32,
+    /// Pieces we have.
+    verified: u32,
+    availability: Availability,
+    /// Wanted pieces with a free block, unopened or started.
+    free: Bitfield,
+    progress: Progress,
+    retries: Retries,
+}
+
+/// Who is asking.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker<'a> {
+    pub conn: ConnId,
+    /// What the remote has: as many pieces as the torrent.
+    pub pieces: &'a Bitfield,
+    /// How many connections the peer has; one and a half times as many started pieces are enough.
+    pub connections: usize,
+}
+
+/// What a block that arrived is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// The first of its kind.
+    Useful {
+        /// It was the last one missing: the piece now waits for [`Picker::verified`] or [`Picker::failed`].
+        piece_complete: bool,
+        /// Another connection is asked for it too: to be cancelled there.
+        other: Option<ConnId>,
+    },
+    /// We have it, or its piece is being fetched again from another connection alone.
+    Duplicate,
+}
+
+impl Picker {
+    /// A picker for a peer that has `have` and knows no remote.
+    pub fn new(
+        layout: Layout,
+        policy: PickerPolicy,
+        started_first: StartedFirst,
+        first_random: u32,
+        have: &Bitfield,
+    ) -> Picker {
+        let pieces = layout.pieces();
+        let mut free = Bitfield::full(pieces);
+        for piece in have.iter() {
+            free.remove(piece);
+        }
+        Picker {
+            layout,
+            policy,
+            started_first,
+            first_random,
+            verified: have.count(),
+            availability: Availability::new(pieces),
+            free,
+            progress: Progress::new(layout),
+            retries: Retries::default(),
+        }
+    }
+
+    /// A connection's pieces became known.
+    pub fn join(&mut self, pieces: &Bitfield) {
+        self.availability.join(pieces);
+    }
+
+    /// A connection that had joined is gone; `pieces` is what joined and all that was [gained](Self::gained) since.
+    pub fn leave(&mut self, pieces: &Bitfield) {
+        self.availability.leave(pieces);
+    }
+
+    /// A complete remote: one counter for all pieces. Its [`leave_seed`](Self::leave_seed) must match.
+    pub fn join_seed(&mut self) {
+        self.availability.join_seed();
+    }
+
+    pub fn leave_seed(&mut self) {
+        self.availability.leave_seed();
+    }
+
+    /// A connection that had joined has one more piece.
+    pub fn gained(&mut self, piece: PieceIndex) {
+        self.availability.raise(piece);
+    }
+
+    /// A connection that had joined no longer has a piece (BEP 54's `lt_donthave`).
+    pub fn dropped(&mut self, piece: PieceIndex) {
+        self.availability.lower(piece);
+    }
+
+    /// How many connected peers have `piece`, seeds included.
+    pub fn availability(&self, piece: PieceIndex) -> u32 {
+        self.availability.total(piece)
+    }
+
+    /// Appends up to `want` free blocks by the picking rule; they are requested from the asker from now on. The free blocks of
+    /// a piece follow one another, lowest first.
+    pub fn pick(&mut self, asker: Asker<'_>, want: usize, rng: &mut Stream, out: &mut Vec<BlockId>) {
+        let kept = self.retries.kept_from(asker.conn);
+        let mut left = want;
+        while left > 0 {
+            let Some(piece) = self.choose(&asker, &kept, rng) else { break };
+            let before = self.standing(piece);
+            left -= self.progress.request(piece, asker.conn, left, out);
+            self.restand(piece, before);
+            self.retries.claim(piece, asker.conn);
+        }
+    }
+
+    /// What [`pick`](Self::pick) would append as things stand, requesting nothing.
+    pub fn preview(&mut self, asker: Asker<'_>, want: usize, rng: &mut Stream, out: &mut Vec<BlockId>) {
+        let mut kept = self.retries.kept_from(asker.conn);
+        let mut left = want;
+        while left > 0 {
+            let Some(piece) = self.choose(&asker, &kept, rng) else { break };
+            let before = out.len();
+            out.extend(self.progress.free_blocks(piece).take(left));
+            left -= out.len() - before;
+            kept.push(piece);
+        }
+    }
+
+    /// Whether any block of a wanted piece has been asked of nobody. Endgame only when not.
+    pub fn has_free_block(&self) -> bool {
+        !self.free.is_empty()
+    }
+
+    /// Whether a remote with these pieces has a block that has been asked of nobody.
+    pub fn has_free_block_for(&self, pieces: &Bitfield) -> bool {
+        pieces.words().iter().zip(self.free.words()).any(|(theirs, free)| theirs & free != 0)
+    }
+
+    /// A request was given up (choke, close, reject): the block is free again when no requester is left. A piece of exclusive
+    /// retry whose claimant has no request left starts from nothing: its received blocks are free again too.
+    pub fn release(&mut self, block: BlockId, conn: ConnId) {
+        let before = self.standing(block.piece);
+        if self.progress.release(block, conn) {
+            self.restand(block.piece, before);
+            if self.retries.claimant(block.piece) == Some(conn) && self.progress.requested(block.piece) == 0 {
+                self.start_over(block.piece);
+            }
+        }
+    }
+
+    /// Ends `conn`'s claims on pieces of exclusive retry, dropping what it has delivered of them. To be called after its
+    /// requests were released because it choked us or is gone: it may hold a claim without any request outstanding.
+    pub fn end_claims(&mut self, conn: ConnId) {
+        for piece in self.retries.claimed_by(conn) {
+            if !self.progress.is_complete(piece) {
+                self.start_over(piece);
+            }
+        }
+    }
+
+    fn start_over(&mut self, piece: PieceIndex) {
+        let before = self.standing(piece);
+        self.progress.stop(piece);
+        self.restand_to(piece, before, Standing::Unopened);
+        self.retries.end_claim(piece);
+    }
+
+    /// A block arrived. It need not have been requested from `conn`; such a block counts while it is missing.
+    pub fn received(&mut self, block: BlockId, conn: ConnId) -> Received {
+        let piece = block.piece;
+        let before = self.standing(piece);
+        let not_ours_to_take = self.retries.contains(piece) && self.retries.claimant(piece) != Some(conn);
+        let wanted = match self.progress.block(block) {
+            Some(state) => state != Block::Received,
+            None => before == Standing::Unopened,
+        };
+        if !wanted || not_ours_to_take {
+            return Received::Duplicate;
+        }
+        let other = match self.progress.receive(block) {
+            Block::Requested(first) | Block::Doubled(first, _) if first != conn => Some(first),
+            Block::Doubled(_, second) => Some(second),
+            Block::Free | Block::Requested(_) | Block::Received => None,
+        };
+        self.restand(piece, before);
+        Received::Useful { piece_complete: self.progress.is_complete(piece), other }
+    }
+
+    /// A piece's bytes are right and written: ours, and no longer wanted.
+    pub fn verified(&mut self, piece: PieceIndex) {
+        if self.is_wanted(piece) {
+            let before = self.standing(piece);
+            self.progress.stop(piece);
+            self.restand_to(piece, before, Standing::Closed);
+            self.retries.remove(piece);
+            self.verified += 1;
+        }
+    }
+
+    /// A piece's bytes are wrong or could not be written: all its blocks are free again. An `exclusive` one is from now on
+    /// requested from one connection at a time, the first to pick it, until it is verified.
+    pub fn failed(&mut self, piece: PieceIndex, exclusive: bool) {
+        if self.is_wanted(piece) {
+            self.start_over(piece);
+            if exclusive {
+                self.retries.insert(piece);
+            }
+        }
+    }
+
+    /// A verified piece could not be read back: wanted again.
+    pub fn lost(&mut self, piece: PieceIndex) {
+        if !self.is_wanted(piece) {
+            self.restand_to(piece, Standing::Closed, Standing::Unopened);
+            self.verified -= 1;
+        }
+    }
+
+    fn is_wanted(&self, piece: PieceIndex) -> bool {
+        self.free.contains(piece) || self.progress.standing(piece).is_some()
+    }
+
+    /// The connections a block is requested from, at most two.
+    pub fn requesters(&self, block: BlockId) -> SmallVec<[ConnId; 2]> {
+        self.progress.requesters(block)
+    }
+
+    /// Pieces with a block requested or received and no verdict.
+    pub fn started_pieces(&self) -> usize {
+        self.progress.started()
+    }
+
+    /// Bytes received of pieces without a verdict.
+    pub fn unverified_bytes(&self) -> u64 {
+        self.progress.unverified_bytes()
+    }
+
+    fn standing(&self, piece: PieceIndex) -> Standing {
+        let unstarted = || if self.free.contains(piece) { Standing::Unopened } else { Standing::Closed };
+        self.progress.standing(piece).unwrap_or_else(unstarted)
+    }
+
+    /// Follows a wanted piece whose blocks have changed.
+    fn restand(&mut self, piece: PieceIndex, before: Standing) {
+        self.restand_to(piece, before, self.progress.standing(piece).unwrap_or(Standing::Unopened));
+    }
+
+    fn restand_to(&mut self, piece: PieceIndex, before: Standing, after: Standing) {
+        if before == after {
+            return;
+        }
+        if after == Standing::Closed {
+            self.free.remove(piece);
+        } else if before == Standing::Closed {
+            self.free.insert(piece);
+        }
+    }
+}

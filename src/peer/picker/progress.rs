@@ -1,0 +1,292 @@
+//! The blocks of started pieces: free, requested or received, and from whom. Knows nothing of rarity.
+//!
+//! A piece is started while any of its blocks is requested or received. Its blocks live in a slot that the next
+//! started piece uses again, so that nothing is allocated once a peer has reached its usual number of them.
+
+use smallvec::SmallVec;
+
+use super::slots::SlotTable;
+use crate::id::{BlockId, ConnId, PieceIndex};
+use crate::torrent::layout::Layout;
+
+/// A block's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Block {
+    Free,
+    Requested(ConnId),
+    /// Endgame, or the first one is snubbed.
+    Doubled(ConnId, ConnId),
+    Received,
+}
+
+/// A piece as the choice of the next one sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Wanted, and not one block of it requested.
+    Unopened,
+    /// Some blocks requested or received, some free.
+    Started,
+    /// Not wanted, or no block of it free.
+    Closed,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Progress {
+    layout: Layout,
+    /// Words of free-block bits per slot.
+    words: usize,
+    slot_of: SlotTable,
+    slots: Vec<Slot>,
+    /// Slots without a piece.
+    vacant: Vec<u32>,
+    /// Per slot, bit `i` of its words: block `i` is free.
+    free: Vec<u64>,
+    /// Per slot, [`Layout::blocks_per_piece`] blocks.
+    blocks: Vec<Block>,
+    /// Started pieces with a free block, in no order.
+    open: Vec<PieceIndex>,
+    unverified_bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    /// `None` while vacant.
+    piece: Option<PieceIndex>,
+    blocks: u32,
+    free: u32,
+    requested: u32,
+    received_bytes: u32,
+    /// Position in [`Progress::open`] while a block is free.
+    position: u32,
+}
+
+impl Progress {
+    pub(super) fn new(layout: Layout) -> Progress {
+        Progress {
+            layout,
+            words: layout.blocks_per_piece().div_ceil(64) as usize,
+            slot_of: SlotTable::new(layout.pieces()),
+            slots: Vec::new(),
+            vacant: Vec::new(),
+            free: Vec::new(),
+            blocks: Vec::new(),
+            open: Vec::new(),
+            unverified_bytes: 0,
+        }
+    }
+
+    /// Started pieces, those that wait for their verdict included.
+    pub(super) fn started(&self) -> usize {
+        self.slots.len() - self.vacant.len()
+    }
+
+    /// Started pieces with a free block.
+    pub(super) fn open(&self) -> &[PieceIndex] {
+        &self.open
+    }
+
+    /// Bytes received of pieces without a verdict.
+    pub(super) fn unverified_bytes(&self) -> u64 {
+        self.unverified_bytes
+    }
+
+    /// `None` for a piece that is not started.
+    pub(super) fn standing(&self, piece: PieceIndex) -> Option<Standing> {
+        let slot = &self.slots[self.slot_of.get(piece)?];
+        Some(if slot.free > 0 { Standing::Started } else { Standing::Closed })
+    }
+
+    /// Requests outstanding for blocks of `piece`, a doubled block counted once.
+    pub(super) fn requested(&self, piece: PieceIndex) -> u32 {
+        self.slot_of.get(piece).map_or(0, |slot| self.slots[slot].requested)
+    }
+
+    pub(super) fn block(&self, block: BlockId) -> Option<Block> {
+        self.slot_of.get(block.piece).map(|slot| self.blocks[self.at(slot, block.index)])
+    }
+
+    /// Gives `piece`, not started so far, a slot with all blocks free.
+    fn start(&mut self, piece: PieceIndex) -> usize {
+        let stride = self.layout.blocks_per_piece() as usize;
+        let slot = self.vacant.pop().map_or(self.slots.len(), |slot| slot as usize);
+        if slot == self.slots.len() {
+            self.slots.push(Slot::VACANT);
+            self.free.resize(self.free.len() + self.words, 0);
+            self.blocks.resize(self.blocks.len() + stride, Block::Free);
+        }
+        let blocks = self.layout.blocks_in(piece);
+        for (word, first) in self.free[slot * self.words..][..self.words].iter_mut().zip((0..).step_by(64)) {
+            let here = blocks.saturating_sub(first).min(64);
+            *word = u64::MAX.checked_shr(64 - here).unwrap_or(0);
+        }
+        self.blocks[slot * stride..][..blocks as usize].fill(Block::Free);
+        let position = self.open.len() as u32;
+        self.slots[slot] = Slot { piece: Some(piece), blocks, free: blocks, position, ..Slot::VACANT };
+        self.open.push(piece);
+        self.slot_of.set(piece, slot);
+        slot
+    }
+
+    /// Forgets all blocks of `piece`; nothing happens to one that is not started.
+    pub(super) fn stop(&mut self, piece: PieceIndex) {
+        let Some(slot) = self.slot_of.get(piece) else { return };
+        self.unverified_bytes -= u64::from(self.slots[slot].received_bytes);
+        if self.slots[slot].free > 0 {
+            self.close(slot);
+        }
+        self.slots[slot] = Slot::VACANT;
+        self.slot_of.clear(piece);
+        self.vacant.push(slot as u32);
+    }
+
+    /// Requests up to `want` free blocks of `piece` from `conn`, lowest first, and returns how many.
+    pub(super) fn request(
+        &mut self,
+        piece: PieceIndex,
+        conn: ConnId,
+        want: usize,
+        out: &mut Vec<BlockId>,
+    ) -> usize {
+        let slot = match self.slot_of.get(piece) {
+            Some(slot) => slot,
+            None => self.start(piece),
+        };
+        let stride = self.layout.blocks_per_piece() as usize;
+        let blocks = &mut self.blocks[slot * stride..][..stride];
+        let mut taken = 0;
+        'words: for (at, word) in self.free[slot * self.words..][..self.words].iter_mut().enumerate() {
+            while *word != 0 {
+                if taken == want {
+                    break 'words;
+                }
+                let index = at as u32 * 64 + word.trailing_zeros();
+                *word &= *word - 1;
+                blocks[index as usize] = Block::Requested(conn);
+                out.push(BlockId { piece, index });
+                taken += 1;
+            }
+        }
+        self.slots[slot].free -= taken as u32;
+        self.slots[slot].requested += taken as u32;
+        if taken > 0 && self.slots[slot].free == 0 {
+            self.close(slot);
+        }
+        taken
+    }
+
+    /// The free blocks of `piece`, lowest first; all of them where it is not started.
+    pub(super) fn free_blocks(&self, piece: PieceIndex) -> impl Iterator<Item = BlockId> + '_ {
+        let slot = self.slot_of.get(piece);
+        (0..self.layout.blocks_in(piece))
+            .filter(move |&index| slot.is_none_or(|slot| self.blocks[self.at(slot, index)] == Block::Free))
+            .map(move |index| BlockId { piece, index })
+    }
+
+    /// Adds `conn` to a block that one other connection is asked for.
+    pub(super) fn double(&mut self, block: BlockId, conn: ConnId) {
+        let Some(slot) = self.slot_of.get(block.piece) else { return };
+        let at = self.at(slot, block.index);
+        if let Block::Requested(first) = self.blocks[at] {
+            self.blocks[at] = Block::Doubled(first, conn);
+        }
+    }
+
+    /// Takes one requester off a block; a block without any is free. Returns false, and
+    /// does nothing, if `conn` was not asked for it.
+    pub(super) fn release(&mut self, block: BlockId, conn: ConnId) -> bool {
+        let Some(slot) = self.slot_of.get(block.piece) else { return false };
+        let at = self.at(slot, block.index);
+        match self.blocks[at] {
+            Block::Requested(only) if only == conn => {
+                self.blocks[at] = Block::Free;
+                self.free[slot * self.words + block.index as usize / 64] |= 1 << (block.index % 64);
+                let state = &mut self.slots[slot];
+                state.requested -= 1;
+                state.free += 1;
+                if state.free == 1 {
+                    state.position = self.open.len() as u32;
+                    self.open.push(block.piece);
+                }
+                if state.free == state.blocks {
+                    self.stop(block.piece);
+                }
+            }
+            Block::Doubled(first, second) if second == conn => self.blocks[at] = Block::Requested(first),
+            Block::Doubled(first, second) if first == conn => self.blocks[at] = Block::Requested(second),
+            Block::Free | Block::Requested(_) | Block::Doubled(..) | Block::Received => return false,
+        }
+        true
+    }
+
+    /// Marks a block as received and returns what it was. It must not have been received, but need not be requested.
+    pub(super) fn receive(&mut self, block: BlockId) -> Block {
+        let slot = match self.slot_of.get(block.piece) {
+            Some(slot) => slot,
+            None => self.start(block.piece),
+        };
+        let at = self.at(slot, block.index);
+        let before = std::mem::replace(&mut self.blocks[at], Block::Received);
+        let length = self.layout.block(block).length;
+        let state = &mut self.slots[slot];
+        state.received_bytes += length;
+        self.unverified_bytes += u64::from(length);
+        if before == Block::Free {
+            self.free[slot * self.words + block.index as usize / 64] &= !(1 << (block.index % 64));
+            state.free -= 1;
+            if state.free == 0 {
+                self.close(slot);
+            }
+        } else {
+            state.requested -= 1;
+        }
+        before
+    }
+
+    /// Whether every block of `piece` has been received.
+    pub(super) fn is_complete(&self, piece: PieceIndex) -> bool {
+        self.slot_of.get(piece).is_some_and(|slot| self.slots[slot].free + self.slots[slot].requested == 0)
+    }
+
+    /// Slots that may hold a piece, for [`busy_at`](Self::busy_at).
+    pub(super) fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The block at a place of a slot and its only requester, if it has exactly one.
+    pub(super) fn busy_at(&self, slot: usize, index: u32) -> Option<(BlockId, ConnId)> {
+        let piece = self.slots[slot].piece?;
+        match self.blocks[self.at(slot, index)] {
+            Block::Requested(only) if index < self.slots[slot].blocks => {
+                Some((BlockId { piece, index }, only))
+            }
+            _ => None,
+        }
+    }
+
+    fn at(&self, slot: usize, index: u32) -> usize {
+        slot * self.layout.blocks_per_piece() as usize + index as usize
+    }
+
+    /// Takes a slot's piece off the list of those with a free block.
+    fn close(&mut self, slot: usize) {
+        let position = self.slots[slot].position as usize;
+        self.open.swap_remove(position);
+        if let Some(moved) = self.open.get(position).and_then(|&piece| self.slot_of.get(piece)) {
+            self.slots[moved].position = position as u32;
+        }
+    }
+
+    /// The two possible requesters of a block.
+    pub(super) fn requesters(&self, block: BlockId) -> SmallVec<[ConnId; 2]> {
+        match self.block(block) {
+            Some(Block::Requested(only)) => SmallVec::from_slice(&[only]),
+            Some(Block::Doubled(first, second)) => SmallVec::from_slice(&[first, second]),
+            Some(Block::Free | Block::Received) | None => SmallVec::new(),
+        }
+    }
+}
+
+impl Slot {
+    const VACANT: Slot =
+        Slot { piece: None, blocks: 0, free: 0, requested: 0, received_bytes: 0, position: 0 };
+}

@@ -14,6 +14,7 @@ pub mod rng;
 pub mod units;
 
 pub mod event;
+pub mod link;
 
 pub mod torrent;
 

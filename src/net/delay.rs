@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use crate::net::shaper::Downlink;
+use crate::link::Downlink;
 use crate::time::{Span, Time};
 use crate::units::Rate;
 
@@ -58,10 +58,10 @@ struct Lane {
 }
 
 impl<T> Arrivals<T> {
-    /// `None` is an unlimited downlink.
-    pub fn new(download: Option<Rate>) -> Arrivals<T> {
+    /// The way in of a host that is there `since` then; `None` is an unlimited downlink.
+    pub fn new(download: Option<Rate>, since: Time) -> Arrivals<T> {
         Arrivals {
-            downlink: Downlink::new(download),
+            downlink: Downlink::new(download, since),
             queue: BinaryHeap::new(),
             lanes: BTreeMap::new(),
             pushed: 0,
@@ -160,7 +160,7 @@ mod tests {
 
     /// A byte a millisecond.
     fn arrivals() -> Arrivals<&'static str> {
-        Arrivals::new(Some(Rate::from_bits_per_second(8_000)))
+        Arrivals::new(Some(Rate::from_bits_per_second(8_000)), Time::ZERO)
     }
 
     fn drain(arrivals: &mut Arrivals<&'static str>) -> Vec<(Time, &'static str)> {
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn only_an_unlimited_downlink_without_latency_needs_no_queue() {
-        let unlimited = Arrivals::<()>::new(None);
+        let unlimited = Arrivals::<()>::new(None, Time::ZERO);
         assert!(unlimited.is_immediate(Span::ZERO));
         assert!(!unlimited.is_immediate(Span::from_nanos(1)));
         assert!(!arrivals().is_immediate(Span::ZERO));

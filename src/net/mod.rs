@@ -4,5 +4,4 @@
 
 pub mod clock;
 pub mod delay;
-pub mod shaper;
 pub mod store;

@@ -1,8 +1,9 @@
 //! The two links of a host as integer schedules: when a block has left, when it is there. Pure arithmetic on
 //! scenario time; nothing here sleeps, sends or knows a socket.
 //!
-//! Tokens first, bytes after: a block is written to its socket when its last byte may have left. So what a receiver
-//! sees is a block that arrives whole, at the moment its last byte would.
+//! Every driver counts with these, so a link means the same in virtual time and on sockets. On sockets, tokens come
+//! first and bytes after: a block is written when its last byte may have left. So what a receiver sees is a block
+//! that arrives whole, at the moment its last byte would.
 
 use crate::time::{Span, Time};
 use crate::units::Rate;
@@ -50,9 +51,9 @@ pub struct Downlink {
 }
 
 impl Downlink {
-    /// `None` is unlimited.
-    pub fn new(rate: Option<Rate>) -> Downlink {
-        Downlink { rate, free: Time::ZERO }
+    /// A link that has carried nothing before `since`. `None` is unlimited.
+    pub fn new(rate: Option<Rate>, since: Time) -> Downlink {
+        Downlink { rate, free: since }
     }
 
     pub fn is_unlimited(&self) -> bool {
@@ -116,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_downlink_delivers_at_the_last_byte_or_when_it_has_carried_it() {
-        let mut downlink = Downlink::new(kilobyte_per_second());
+        let mut downlink = Downlink::new(kilobyte_per_second(), Time::ZERO);
         assert_eq!(downlink.carry(at(500), 100), at(500));
         assert_eq!(downlink.carry(at(510), 100), at(600));
         assert_eq!(downlink.carry(at(510), 100), at(700));
@@ -126,10 +127,10 @@ mod tests {
     #[test]
     fn without_a_rate_nothing_waits_and_at_rate_zero_nothing_comes() {
         assert_eq!(Uplink::new(None).serve(at(7), u32::MAX), at(7));
-        assert_eq!(Downlink::new(None).carry(at(7), u32::MAX), at(7));
+        assert_eq!(Downlink::new(None, Time::ZERO).carry(at(7), u32::MAX), at(7));
         let zero = Some(Rate::from_bits_per_second(0));
         assert_eq!(Uplink::new(zero).serve(at(7), 1), Time::NEVER);
-        assert_eq!(Downlink::new(zero).carry(at(7), 1), Time::NEVER);
+        assert_eq!(Downlink::new(zero, Time::ZERO).carry(at(7), 1), Time::NEVER);
     }
 
     proptest! {

@@ -5,11 +5,13 @@
 //!                                               → event → metrics → report → results/
 //! ```
 //!
-//! The modules in reading order; imports point from a later one to an earlier one only.
+//! The modules in reading order. A blank line starts a new layer: imports point from a later layer to an earlier one
+//! only, and the modules of one layer do not know each other (`tests/it/layers.rs`).
 
 pub mod time;
 
 pub mod id;
+
 pub mod rng;
 pub mod units;
 

@@ -1,1 +1,4 @@
 //! Integration tests: what only shows when the parts stand together.
+#![allow(clippy::unwrap_used)] // a panic is how a test fails, in its helpers too
+
+mod layers;

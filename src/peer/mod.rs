@@ -1,14 +1,196 @@
 //! One participant in one torrent, as a pure state machine: no sockets, no clock, no disk, no threads, no global
 //! randomness. Every driver runs this same code.
+//!
+//! The driver says what happened ([`Peer::handle`]), when time has come ([`Peer::deadline`]) and when its uplink has
+//! room ([`Peer::next_upload`]); the peer answers with [`Action`]s and never fails. What a remote does wrong becomes
+//! an event and a closed connection; our own mistakes are assertions.
+//!
+//! Contract: time never goes back; an early timeout changes nothing; after a timeout the next deadline lies later;
+//! equal inputs give equal actions.
 
 pub mod announcer;
+mod blame;
 pub mod choker;
+mod connection;
+mod dialer;
+mod download;
+pub mod inspect;
+mod lifecycle;
 pub mod picker;
 pub mod pipeline;
 pub mod policy;
 pub mod rates;
+mod receive;
 pub mod seam;
+mod timers;
+mod upload;
+mod verify;
 
 pub use seam::{
     Action, ConnSet, Deadline, DeadlineReason, Direction, Features, Input, RemotePeer, Setup, Verdict,
 };
+
+use std::net::SocketAddr;
+
+use announcer::Announcer;
+use blame::Blame;
+use choker::Choker;
+use connection::Connections;
+use dialer::Dialer;
+use picker::Picker;
+use policy::Policy;
+
+use crate::event::{Event, Totals};
+use crate::id::{BlockId, ConnId, InfoHash, PeerId, PieceIndex};
+use crate::rng::{Entity, Purpose, Stream};
+use crate::time::Time;
+use crate::torrent::bitfield::Bitfield;
+use crate::torrent::layout::Layout;
+use crate::wire::message::Message;
+
+/// One participant in one torrent.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    peer_id: PeerId,
+    addr: SocketAddr,
+    info_hash: InfoHash,
+    layout: Layout,
+    policy: Policy,
+    /// False for an uplink of 0 B/s: never unchokes.
+    uploads: bool,
+
+    /// Verified pieces; what we announce.
+    have: Bitfield,
+    connections: Connections,
+    picker: Picker,
+    picker_draws: Stream,
+    choker: Choker,
+    choker_draws: Stream,
+    announcer: Announcer,
+    dialer: Dialer,
+    blame: Blame,
+
+    next_round: Time,
+    /// No connection's timer runs out before this; see `timers`.
+    next_check: Time,
+    /// The connection that was served last: uploads go round from here.
+    served: ConnId,
+    queued_uploads: u32,
+    /// No block was free when last looked at.
+    endgame: bool,
+    was_complete: bool,
+    /// A piece we announced was lost on our own disk: requests for it are no offence.
+    lost_a_piece: bool,
+    /// Left in good order; nothing happens any more.
+    stopped: bool,
+    uploaded: u64,
+    downloaded: u64,
+    missing: u64,
+    totals: Totals,
+    /// Kept between picks so that they allocate nothing.
+    picked: Vec<BlockId>,
+}
+
+impl Peer {
+    /// A peer at the start of a stay in the swarm. Its first deadline is due at once: the first announce.
+    pub fn new(setup: Setup, now: Time) -> Peer {
+        let draws = |purpose| Stream::new(setup.random_seed, Entity::Peer(setup.index), purpose);
+        let policy = setup.policy;
+        let mut choker_draws = draws(Purpose::Choker);
+        let phase = choker_draws.span_below(policy.round);
+        let missing_pieces = (0..setup.layout.pieces()).map(PieceIndex);
+        let missing = missing_pieces
+            .filter(|piece| !setup.have.contains(*piece))
+            .map(|piece| u64::from(setup.layout.piece_length(piece)))
+            .sum();
+        Peer {
+            peer_id: setup.peer_id,
+            addr: setup.addr,
+            info_hash: setup.info_hash,
+            layout: setup.layout,
+            uploads: setup.uploads,
+            picker: Picker::new(
+                setup.layout,
+                policy.picker,
+                policy.started_first,
+                policy.first_random,
+                &setup.have,
+            ),
+            picker_draws: draws(Purpose::Picker),
+            choker: Choker::new(&policy),
+            announcer: Announcer::new(setup.trackers, draws(Purpose::Announcer)),
+            dialer: Dialer::default(),
+            blame: Blame::default(),
+            connections: Connections::default(),
+            next_round: now + phase,
+            next_check: Time::NEVER,
+            served: ConnId(0),
+            queued_uploads: 0,
+            endgame: false,
+            was_complete: setup.have.is_full(),
+            lost_a_piece: false,
+            stopped: false,
+            uploaded: 0,
+            downloaded: 0,
+            missing,
+            totals: Totals::default(),
+            picked: Vec::new(),
+            choker_draws,
+            have: setup.have,
+            policy,
+        }
+    }
+
+    /// Takes in what happened at `now` and appends what is to be done.
+    pub fn handle(&mut self, now: Time, input: Input, actions: &mut Vec<Action>) {
+        if self.stopped {
+            return;
+        }
+        match input {
+            Input::Connected { conn, remote } => self.connected(now, conn, remote, actions),
+            Input::ConnectFailed { addr } => self.connect_failed(now, addr, actions),
+            Input::Closed { conn, reason } => self.closed(now, conn, reason, actions),
+            Input::Received { conn, message } => self.received(now, conn, message, actions),
+            Input::Verified { piece, verdict } => self.verified(now, piece, verdict, actions),
+            Input::ReadFailed { piece } => self.read_failed(now, piece, actions),
+            Input::Announced { response, .. } => self.announced(now, &response, actions),
+            Input::AnnounceFailed { reason, .. } => self.announce_failed(now, reason, actions),
+            Input::Timeout => self.timeout(now, actions),
+            Input::Leave => self.leave(actions),
+        }
+    }
+
+    /// The pieces it has, verified.
+    pub fn have(&self) -> &Bitfield {
+        &self.have
+    }
+
+    pub fn peer_id(&self) -> PeerId {
+        self.peer_id
+    }
+
+    pub fn is_complete(&self) -> bool {
+        self.have.is_full()
+    }
+
+    /// Payload bytes handed to the uplink so far in this stay.
+    pub fn uploaded(&self) -> u64 {
+        self.uploaded
+    }
+
+    pub fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    fn send(&mut self, now: Time, conn: ConnId, message: Message, actions: &mut Vec<Action>) {
+        if let Some(connection) = self.connections.get_mut(conn) {
+            connection.last_sent_at = now;
+            self.totals.messages_sent += 1;
+            actions.push(Action::Send { conn, message });
+        }
+    }
+}
+
+fn emit(event: Event, actions: &mut Vec<Action>) {
+    actions.push(Action::Emit(event));
+}

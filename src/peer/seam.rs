@@ -183,9 +183,8 @@ pub struct Deadline {
 pub enum DeadlineReason {
     ChokeRound,
     Announce,
-    Snub,
-    KeepAlive,
-    Idle,
+    /// A keepalive is due, or a connection may have become idle or snubbed.
+    ConnectionCheck,
     Redial,
 }
 

@@ -196,11 +196,7 @@ impl Picker {
         let piece = block.piece;
         let before = self.standing(piece);
         let not_ours_to_take = self.retries.contains(piece) && self.retries.claimant(piece) != Some(conn);
-        let wanted = match self.progress.block(block) {
-            Some(state) => state != Block::Received,
-            None => before == Standing::Unopened,
-        };
-        if !wanted || not_ours_to_take {
+        if !self.is_missing(block) || not_ours_to_take {
             return Received::Duplicate;
         }
         let other = match self.progress.receive(block) {
@@ -210,6 +206,14 @@ impl Picker {
         };
         self.restand(piece, before);
         Received::Useful { piece_complete: self.progress.is_complete(piece), other }
+    }
+
+    /// Whether nobody has delivered the block yet.
+    pub fn is_missing(&self, block: BlockId) -> bool {
+        match self.progress.block(block) {
+            Some(state) => state != Block::Received,
+            None => self.standing(block.piece) == Standing::Unopened,
+        }
     }
 
     /// A piece's bytes are right and written: ours, and no longer wanted.

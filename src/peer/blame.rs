@@ -1,0 +1,134 @@
+//! Who sent a bad piece. A peer that alone sent one is guilty; of several, the one whose block differs once the piece
+//! has come right. An honest peer is never banned: every ban rests on a hash.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::id::{BlockId, PeerId, PieceIndex};
+
+/// A peer that alone sent this many failed pieces is banned.
+const SOLE_FAILURES: u32 = 2;
+
+/// The senders of unverified blocks, and the evidence kept from failed pieces.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Blame {
+    /// Who sent the blocks of the pieces under way, in order of arrival.
+    senders: Vec<(BlockId, PeerId)>,
+    failed: BTreeMap<PieceIndex, Vec<Attempt>>,
+    sole_failures: BTreeMap<PeerId, u32>,
+    banned: BTreeSet<PeerId>,
+}
+
+/// One failed attempt at a piece: the digest of every block and who sent it.
+#[derive(Clone, Debug)]
+struct Attempt {
+    blocks: Vec<(u64, Option<PeerId>)>,
+}
+
+impl Blame {
+    pub(crate) fn received(&mut self, block: BlockId, from: PeerId) {
+        self.senders.push((block, from));
+    }
+
+    /// Whether digests are needed to judge an earlier failure of this piece.
+    pub(crate) fn wants_digests(&self, piece: PieceIndex) -> bool {
+        self.failed.contains_key(&piece)
+    }
+
+    pub(crate) fn is_banned(&self, peer: PeerId) -> bool {
+        self.banned.contains(&peer)
+    }
+
+    /// Nothing of the piece counts any more (it could not be stored).
+    pub(crate) fn forget(&mut self, piece: PieceIndex) {
+        self.senders.retain(|(block, _)| block.piece != piece);
+    }
+
+    /// The piece failed its hash. Returns who is banned for it now.
+    pub(crate) fn bad(&mut self, piece: PieceIndex, digests: &[u64]) -> Vec<PeerId> {
+        let senders = self.take_senders(piece, digests.len());
+        let suspects: BTreeSet<PeerId> = senders.iter().flatten().copied().collect();
+        let blocks = digests.iter().copied().zip(senders).collect();
+        self.failed.entry(piece).or_default().push(Attempt { blocks });
+        match suspects.first() {
+            Some(&only) if suspects.len() == 1 => {
+                let failures = self.sole_failures.entry(only).or_default();
+                *failures += 1;
+                if *failures >= SOLE_FAILURES { self.ban([only]) } else { Vec::new() }
+            }
+            Some(_) | None => Vec::new(),
+        }
+    }
+
+    /// The piece is right. Whoever sent a block that differs from it in an earlier attempt is banned.
+    pub(crate) fn good(&mut self, piece: PieceIndex, digests: &[u64]) -> Vec<PeerId> {
+        self.forget(piece);
+        let attempts = self.failed.remove(&piece).unwrap_or_default();
+        let guilty = attempts.iter().flat_map(|attempt| {
+            let wrong = attempt.blocks.iter().zip(digests).filter(|((sent, _), right)| sent != *right);
+            wrong.filter_map(|((_, from), _)| *from)
+        });
+        let guilty: Vec<PeerId> = guilty.collect();
+        self.ban(guilty)
+    }
+
+    fn ban(&mut self, guilty: impl IntoIterator<Item = PeerId>) -> Vec<PeerId> {
+        guilty.into_iter().filter(|peer| self.banned.insert(*peer)).collect()
+    }
+
+    /// The last sender of every block of the piece.
+    fn take_senders(&mut self, piece: PieceIndex, blocks: usize) -> Vec<Option<PeerId>> {
+        let mut senders = vec![None; blocks];
+        for (block, from) in self.senders.iter().filter(|(block, _)| block.piece == piece) {
+            if let Some(sender) = senders.get_mut(block.index as usize) {
+                *sender = Some(*from);
+            }
+        }
+        self.forget(piece);
+        senders
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PIECE: PieceIndex = PieceIndex(3);
+    const HONEST: PeerId = PeerId([1; 20]);
+    const LIAR: PeerId = PeerId([2; 20]);
+
+    fn send(blame: &mut Blame, senders: &[PeerId]) {
+        for (index, from) in senders.iter().enumerate() {
+            blame.received(BlockId { piece: PIECE, index: index as u32 }, *from);
+        }
+    }
+
+    #[test]
+    fn a_sole_sender_is_banned_at_its_second_failure() {
+        let mut blame = Blame::default();
+        send(&mut blame, &[LIAR, LIAR]);
+        assert_eq!(blame.bad(PIECE, &[8, 9]), []);
+        send(&mut blame, &[LIAR, LIAR]);
+        assert_eq!(blame.bad(PIECE, &[8, 9]), [LIAR]);
+        assert!(blame.is_banned(LIAR));
+    }
+
+    #[test]
+    fn of_two_senders_only_the_one_whose_block_differs_is_banned() {
+        let mut blame = Blame::default();
+        send(&mut blame, &[HONEST, LIAR]);
+        assert_eq!(blame.bad(PIECE, &[1, 666]), []);
+        assert!(blame.wants_digests(PIECE));
+        send(&mut blame, &[HONEST, HONEST]);
+        assert_eq!(blame.good(PIECE, &[1, 2]), [LIAR]);
+        assert!(!blame.is_banned(HONEST) && !blame.wants_digests(PIECE));
+    }
+
+    #[test]
+    fn a_block_that_was_sent_again_counts_for_its_last_sender() {
+        let mut blame = Blame::default();
+        send(&mut blame, &[LIAR]);
+        send(&mut blame, &[HONEST]);
+        blame.bad(PIECE, &[5]);
+        assert_eq!(blame.good(PIECE, &[6]), [HONEST]);
+    }
+}

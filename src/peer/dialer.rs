@@ -1,0 +1,215 @@
+//! Whom to dial: the addresses the tracker told us, and when one that failed may be tried again.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+
+use crate::id::PeerId;
+use crate::time::{Span, Time};
+
+/// First wait after a failed dial or a short connection; doubled each time up to `LONGEST_WAIT`.
+const FIRST_WAIT: Span = Span::from_secs(15);
+const LONGEST_WAIT: Span = Span::from_secs(240);
+/// More addresses than this are not remembered: a tracker's answer must not fill our memory.
+const MAX_ADDRESSES: usize = 2_000;
+
+/// The addresses a peer knows and what it has learnt about them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Dialer {
+    /// Ready to be dialled, first come, first dialled.
+    ready: VecDeque<SocketAddr>,
+    known: BTreeMap<SocketAddr, Contact>,
+    dialing: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Contact {
+    state: State,
+    /// A dial is under way (somebody may have connected from there meanwhile).
+    dialing: bool,
+    failures: u32,
+    /// Who answered there last.
+    peer_id: Option<PeerId>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Ready,
+    /// Being dialled, or connected.
+    Busy,
+    WaitingUntil(Time),
+    /// Ourselves, or banned.
+    Never,
+}
+
+impl Dialer {
+    /// The tracker named these.
+    pub(crate) fn learn(&mut self, addresses: &[SocketAddr], own: SocketAddr) {
+        for &addr in addresses {
+            if addr == own
+                || addr.port() == 0
+                || self.known.len() >= MAX_ADDRESSES
+                || self.known.contains_key(&addr)
+            {
+                continue;
+            }
+            self.known
+                .insert(addr, Contact { state: State::Ready, dialing: false, failures: 0, peer_id: None });
+            self.ready.push_back(addr);
+        }
+    }
+
+    /// Dials under way.
+    pub(crate) fn dialing(&self) -> u32 {
+        self.dialing
+    }
+
+    /// The next address to dial. `connected` tells whether we are connected to this peer id already.
+    pub(crate) fn next(&mut self, now: Time, connected: impl Fn(PeerId) -> bool) -> Option<SocketAddr> {
+        while let Some(addr) = self.ready.pop_front() {
+            let Some(contact) = self.known.get_mut(&addr) else { continue };
+            if contact.state != State::Ready {
+                continue;
+            }
+            if contact.peer_id.is_some_and(&connected) {
+                contact.state = State::WaitingUntil(now + LONGEST_WAIT);
+                continue;
+            }
+            contact.state = State::Busy;
+            contact.dialing = true;
+            self.dialing += 1;
+            return Some(addr);
+        }
+        None
+    }
+
+    /// Somebody is connected from or at this address now; `dialled` if we did it.
+    pub(crate) fn connected(&mut self, addr: SocketAddr, peer_id: PeerId, dialled: bool) {
+        if dialled {
+            self.dial_over(addr);
+        }
+        if let Some(contact) = self.known.get_mut(&addr) {
+            contact.state = State::Busy;
+            contact.peer_id = Some(peer_id);
+        }
+    }
+
+    /// We dialled this peer and do not want the connection.
+    pub(crate) fn refused(&mut self, now: Time, addr: SocketAddr, peer_id: PeerId) {
+        if let Some(contact) = self.known.get_mut(&addr) {
+            contact.peer_id = Some(peer_id);
+        }
+        self.failed(now, addr);
+    }
+
+    /// The dial came to nothing.
+    pub(crate) fn failed(&mut self, now: Time, addr: SocketAddr) {
+        self.dial_over(addr);
+        self.wait(now, addr);
+    }
+
+    /// The connection is over; a long-lived one may be dialled again soon, a short one waits longer each time.
+    pub(crate) fn closed(&mut self, now: Time, addr: SocketAddr, opened_at: Time) {
+        if let Some(contact) = self.known.get_mut(&addr)
+            && now.since(opened_at) > LONGEST_WAIT
+        {
+            contact.failures = 0;
+        }
+        self.wait(now, addr);
+    }
+
+    /// Never dial this address again.
+    pub(crate) fn forget(&mut self, addr: SocketAddr) {
+        if let Some(contact) = self.known.get_mut(&addr) {
+            contact.state = State::Never;
+        }
+    }
+
+    /// When the next waiting address becomes ready.
+    pub(crate) fn due(&self) -> Option<Time> {
+        self.known.values().filter_map(|contact| contact.state.waiting_until()).min()
+    }
+
+    /// Makes every address ready whose wait is over.
+    pub(crate) fn wake(&mut self, now: Time) {
+        for (addr, contact) in &mut self.known {
+            if contact.state.waiting_until().is_some_and(|until| until <= now) {
+                contact.state = State::Ready;
+                self.ready.push_back(*addr);
+            }
+        }
+    }
+
+    fn dial_over(&mut self, addr: SocketAddr) {
+        if let Some(contact) = self.known.get_mut(&addr) {
+            self.dialing -= u32::from(std::mem::take(&mut contact.dialing));
+        }
+    }
+
+    fn wait(&mut self, now: Time, addr: SocketAddr) {
+        if let Some(contact) = self.known.get_mut(&addr)
+            && contact.state != State::Never
+        {
+            let wait = FIRST_WAIT * (1 << contact.failures.min(8));
+            contact.state = State::WaitingUntil(now + wait.min(LONGEST_WAIT));
+            contact.failures += 1;
+        }
+    }
+}
+
+impl State {
+    fn waiting_until(self) -> Option<Time> {
+        match self {
+            State::WaitingUntil(until) => Some(until),
+            State::Ready | State::Busy | State::Never => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addr(last: u8) -> SocketAddr {
+        SocketAddr::from(([10, 0, 0, last], 6881))
+    }
+
+    fn nobody(_: PeerId) -> bool {
+        false
+    }
+
+    #[test]
+    fn each_address_is_dialled_once_and_never_our_own() {
+        let mut dialer = Dialer::default();
+        dialer.learn(&[addr(1), addr(2), addr(1)], addr(2));
+        assert_eq!(dialer.next(Time::ZERO, nobody), Some(addr(1)));
+        dialer.learn(&[addr(1)], addr(2));
+        assert_eq!(dialer.next(Time::ZERO, nobody), None);
+    }
+
+    #[test]
+    fn a_failed_dial_waits_longer_each_time() {
+        let mut dialer = Dialer::default();
+        dialer.learn(&[addr(1)], addr(9));
+        let mut now = Time::ZERO;
+        for expected in [15, 30, 60, 120, 240, 240] {
+            assert_eq!(dialer.next(now, nobody), Some(addr(1)));
+            dialer.failed(now, addr(1));
+            assert_eq!((dialer.dialing(), dialer.due()), (0, Some(now + Span::from_secs(expected))));
+            now += Span::from_secs(expected);
+            dialer.wake(now);
+        }
+    }
+
+    #[test]
+    fn an_address_whose_peer_is_connected_otherwise_is_left_alone() {
+        let mut dialer = Dialer::default();
+        let id = PeerId([7; 20]);
+        dialer.learn(&[addr(1)], addr(9));
+        dialer.next(Time::ZERO, nobody);
+        dialer.connected(addr(1), id, true);
+        dialer.closed(Time::ZERO, addr(1), Time::ZERO);
+        let later = Time::ZERO + LONGEST_WAIT;
+        dialer.wake(later);
+        assert_eq!(dialer.next(later, |other| other == id), None);
+    }
+}

@@ -1,0 +1,141 @@
+//! Asking for blocks and taking them in.
+
+use crate::event::{BlockFate, CloseReason, Event};
+use crate::id::{Block, BlockId, ConnId};
+use crate::peer::connection::Connection;
+use crate::peer::picker::{Asker, Received};
+use crate::peer::seam::Action;
+use crate::peer::{Peer, emit, pipeline};
+use crate::time::Time;
+use crate::wire::message::{Message, Payload};
+
+/// Blocks nobody asked for before a remote is dropped (BEP 6's close rule, with room for late answers).
+const MAX_UNREQUESTED: u32 = 64;
+
+impl Peer {
+    /// Fills the connection's pipeline with requests, by the picking rule; where no free block is left for it, one
+    /// block that somebody else was asked for, if a snubbed connection or the endgame allows it.
+    pub(super) fn ask(&mut self, now: Time, conn: ConnId, actions: &mut Vec<Action>) {
+        let connections = self.connections.count() as usize;
+        let Some(connection) = self.connections.get(conn).filter(|connection| connection.can_ask()) else {
+            return;
+        };
+        let room = self.depth(now, connection).saturating_sub(connection.outstanding.len());
+        if room == 0 {
+            return;
+        }
+        let mut picked = std::mem::take(&mut self.picked);
+        let asker = || Asker { conn, pieces: &connection.pieces, connections };
+        self.picker.pick(asker(), room, &mut self.picker_draws, &mut picked);
+        let endgame = !self.picker.has_free_block();
+        if picked.is_empty() && connection.outstanding.is_empty() {
+            let snubbed = |other| self.connections.get(other).is_some_and(|other| other.snubbed);
+            let may_double = |other| endgame || snubbed(other);
+            picked.extend(self.picker.pick_second(asker(), &may_double, &mut self.picker_draws));
+        }
+        for block in picked.drain(..) {
+            self.request(now, conn, block, actions);
+        }
+        self.picked = picked;
+        let begins = endgame && !self.endgame;
+        self.endgame = endgame;
+        if begins {
+            self.ask_all(now, actions);
+        }
+    }
+
+    /// Asks on every connection: blocks have become free.
+    pub(super) fn ask_all(&mut self, now: Time, actions: &mut Vec<Action>) {
+        for conn in (0..self.connections.end()).map(ConnId) {
+            self.ask(now, conn, actions);
+        }
+    }
+
+    /// How many requests may be outstanding. A snubbed connection is kept at one, so that it can make good.
+    fn depth(&self, now: Time, connection: &Connection) -> usize {
+        if connection.snubbed {
+            return 1;
+        }
+        let window = self.policy.pipeline.rate_window;
+        let asking = connection.asking_since.map_or(window, |since| now.since(since).min(window));
+        let bytes = connection.recent.sum(now);
+        pipeline::depth(&self.policy.pipeline, bytes, asking, self.layout.block_size(), u32::MAX) as usize
+    }
+
+    fn request(&mut self, now: Time, conn: ConnId, block: BlockId, actions: &mut Vec<Action>) {
+        let Some(connection) = self.connections.get_mut(conn) else { return };
+        connection.asking_since.get_or_insert(now);
+        if connection.outstanding.is_empty() {
+            connection.owing_since = now;
+        }
+        connection.outstanding.push(block);
+        let (from, range) = (connection.remote.index, self.layout.block(block));
+        self.send(now, conn, Message::Request(range), actions);
+        emit(Event::Requested { from, block: range }, actions);
+        self.check_by(now + self.policy.snub_after);
+    }
+
+    pub(super) fn block_from(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        range: Block,
+        payload: Payload,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), CloseReason> {
+        let Some(connection) = self.connections.get_mut(conn) else { return Ok(()) };
+        let (from, sender) = (connection.remote.index, connection.remote.peer_id);
+        let length = payload.length() as u64;
+        self.downloaded += length;
+        connection.received.add(now, length);
+        connection.recent.add(now, length);
+        connection.owing_since = now;
+        connection.snubbed = false;
+        let asked = self.layout.block_id(range).filter(|block| connection.settle(*block));
+        let Some(block) = asked.filter(|_| length == u64::from(range.length)) else {
+            return self.unrequested_block(conn, range, actions);
+        };
+        match self.picker.received(block, conn) {
+            Received::Duplicate => {
+                emit(Event::Downloaded { from, block: range, fate: BlockFate::Duplicate }, actions);
+            }
+            Received::Useful { piece_complete, other } => {
+                emit(Event::Downloaded { from, block: range, fate: BlockFate::Useful }, actions);
+                self.blame.received(block, sender);
+                actions.push(Action::Store { block: range, payload });
+                if piece_complete {
+                    let digests = self.blame.wants_digests(block.piece);
+                    actions.push(Action::Verify { piece: block.piece, digests });
+                }
+                self.cancel_other(now, other, block, actions);
+            }
+        }
+        self.ask(now, conn, actions);
+        Ok(())
+    }
+
+    /// A block we did not ask this remote for, or no longer: dropped. Late answers to a cancelled request are normal.
+    fn unrequested_block(
+        &mut self,
+        conn: ConnId,
+        range: Block,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), CloseReason> {
+        let Some(connection) = self.connections.get_mut(conn) else { return Ok(()) };
+        let known = self.layout.block_id(range).is_some_and(|block| !self.picker.is_missing(block));
+        let fate = if known { BlockFate::Duplicate } else { BlockFate::Unrequested };
+        emit(Event::Downloaded { from: connection.remote.index, block: range, fate }, actions);
+        connection.unrequested += u32::from(!known);
+        if connection.unrequested > MAX_UNREQUESTED { Err(CloseReason::UnrequestedBlocks) } else { Ok(()) }
+    }
+
+    /// The first answer wins: the other connection that was asked for the block is told not to bother.
+    fn cancel_other(&mut self, now: Time, other: Option<ConnId>, block: BlockId, actions: &mut Vec<Action>) {
+        let Some(other) = other else { return };
+        if let Some(connection) = self.connections.get_mut(other) {
+            connection.settle(block);
+            self.send(now, other, Message::Cancel(self.layout.block(block)), actions);
+            self.ask(now, other, actions);
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! A look into a peer for invariants and traces: read-only, and never used by the peer itself.
+
+use crate::id::{BlockId, ConnId, PieceIndex};
+use crate::peer::Peer;
+use crate::peer::connection::Connection;
+use crate::peer::picker::Picker;
+use crate::peer::policy::Policy;
+use crate::peer::seam::RemotePeer;
+use crate::torrent::bitfield::Bitfield;
+
+/// One connection as its peer sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionView<'a>(&'a Connection);
+
+impl<'a> ConnectionView<'a> {
+    pub fn remote(&self) -> &'a RemotePeer {
+        &self.0.remote
+    }
+
+    /// What the remote has announced.
+    pub fn pieces(&self) -> &'a Bitfield {
+        &self.0.pieces
+    }
+
+    pub fn am_interested(&self) -> bool {
+        self.0.am_interested
+    }
+
+    pub fn remote_interested(&self) -> bool {
+        self.0.remote_interested
+    }
+
+    /// We let it download.
+    pub fn unchoked(&self) -> bool {
+        self.0.unchoked
+    }
+
+    /// It lets us download.
+    pub fn unchokes_us(&self) -> bool {
+        self.0.unchokes_us
+    }
+
+    pub fn snubbed(&self) -> bool {
+        self.0.snubbed
+    }
+
+    /// Our requests without an answer.
+    pub fn outstanding(&self) -> &'a [BlockId] {
+        &self.0.outstanding
+    }
+
+    /// How many of its requests wait for our uplink.
+    pub fn queued_uploads(&self) -> usize {
+        self.0.uploads.len()
+    }
+}
+
+impl Peer {
+    /// The open connections, ascending by number.
+    pub fn connections(&self) -> impl Iterator<Item = (ConnId, ConnectionView<'_>)> {
+        self.connections.iter().map(|(conn, connection)| (conn, ConnectionView(connection)))
+    }
+
+    pub fn connection(&self, conn: ConnId) -> Option<ConnectionView<'_>> {
+        self.connections.get(conn).map(ConnectionView)
+    }
+
+    pub fn picker(&self) -> &Picker {
+        &self.picker
+    }
+
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// How many connected peers hold the piece, as the picker counts it.
+    pub fn availability(&self, piece: PieceIndex) -> u32 {
+        self.picker.availability(piece)
+    }
+
+    /// The most requests that may ever be outstanding on a connection.
+    pub fn pipeline_cap(&self) -> usize {
+        self.policy.pipeline.max as usize
+    }
+}

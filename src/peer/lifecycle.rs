@@ -1,0 +1,176 @@
+//! Coming and going: announces, dials, new connections, closed ones, leaving.
+
+use std::net::SocketAddr;
+
+use crate::event::{CloseReason, Event};
+use crate::id::ConnId;
+use crate::peer::connection::Connection;
+use crate::peer::seam::{Action, Direction, RemotePeer};
+use crate::peer::{Peer, emit};
+use crate::time::Time;
+use crate::wire::announce::{AnnounceEvent, AnnounceRequest, AnnounceResponse};
+use crate::wire::message::{BitfieldPayload, Message};
+
+impl Peer {
+    pub(super) fn connected(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        remote: RemotePeer,
+        actions: &mut Vec<Action>,
+    ) {
+        let dialled = remote.direction == Direction::Outgoing;
+        if let Some(reason) = self.unwelcome(now, &remote, actions) {
+            if dialled {
+                self.dialer.refused(now, remote.addr, remote.peer_id);
+            }
+            if matches!(reason, CloseReason::SelfConnection | CloseReason::Banned) {
+                self.dialer.forget(remote.addr);
+            }
+            actions.push(Action::Close { conn, reason });
+            return;
+        }
+        self.dialer.connected(remote.addr, remote.peer_id, dialled);
+        emit(Event::Connected { remote: remote.index }, actions);
+        let connection = Connection::new(remote, now, self.layout.pieces(), &self.policy);
+        self.connections.insert(conn, connection);
+        self.check_by(now + super::timers::KEEPALIVE_AFTER);
+        if !self.have.is_empty() {
+            let bitfield = Message::Bitfield(BitfieldPayload::Set(self.have.clone()));
+            self.send(now, conn, bitfield, actions);
+        }
+    }
+
+    /// Why this connection is not wanted. Both ends of two connections between the same two peers keep the same one:
+    /// the one whose dialling end has the greater peer id, or the newer where one end dialled both.
+    fn unwelcome(
+        &mut self,
+        now: Time,
+        remote: &RemotePeer,
+        actions: &mut Vec<Action>,
+    ) -> Option<CloseReason> {
+        if remote.peer_id == self.peer_id {
+            return Some(CloseReason::SelfConnection);
+        }
+        if self.blame.is_banned(remote.peer_id) {
+            return Some(CloseReason::Banned);
+        }
+        let twin = self.connections.iter().find(|(_, other)| other.remote.peer_id == remote.peer_id);
+        if let Some((twin, other)) = twin {
+            let kept = if self.peer_id > remote.peer_id { Direction::Outgoing } else { Direction::Incoming };
+            if remote.direction != other.remote.direction && remote.direction != kept {
+                return Some(CloseReason::AlreadyConnected);
+            }
+            self.close(now, twin, CloseReason::AlreadyConnected, actions);
+            return None;
+        }
+        let full = self.connections.count() >= self.policy.max_connections;
+        full.then_some(CloseReason::TooManyConnections)
+    }
+
+    pub(super) fn connect_failed(&mut self, now: Time, addr: SocketAddr, actions: &mut Vec<Action>) {
+        self.dialer.failed(now, addr);
+        self.dial(now, actions);
+    }
+
+    /// The remote or the driver closed the connection.
+    pub(super) fn closed(&mut self, now: Time, conn: ConnId, reason: CloseReason, actions: &mut Vec<Action>) {
+        self.drop_connection(now, conn, reason, actions);
+        self.after_departure(now, actions);
+    }
+
+    /// We close the connection.
+    pub(super) fn close(&mut self, now: Time, conn: ConnId, reason: CloseReason, actions: &mut Vec<Action>) {
+        if self.drop_connection(now, conn, reason, actions) {
+            actions.push(Action::Close { conn, reason });
+            self.after_departure(now, actions);
+        }
+    }
+
+    /// Forgets everything about a connection: its requests are free for others, its pieces no longer count.
+    pub(super) fn drop_connection(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        reason: CloseReason,
+        actions: &mut Vec<Action>,
+    ) -> bool {
+        let Some(connection) = self.connections.remove(conn) else { return false };
+        for block in &connection.outstanding {
+            self.picker.release(*block, conn);
+        }
+        self.picker.end_claims(conn);
+        if connection.counted_as_seed {
+            self.picker.leave_seed();
+        } else {
+            self.picker.leave(&connection.pieces);
+        }
+        self.queued_uploads -= connection.uploads.len() as u32;
+        self.choker.closed(conn);
+        let (addr, opened_at) = (connection.remote.addr, connection.opened_at);
+        self.dialer.closed(now, addr, opened_at);
+        if matches!(reason, CloseReason::Banned | CloseReason::SelfConnection) {
+            self.dialer.forget(addr);
+        }
+        self.announcer
+            .lost_connection(self.connections.count() as usize, self.policy.max_connections as usize);
+        emit(Event::Disconnected { remote: connection.remote.index, reason }, actions);
+        true
+    }
+
+    fn after_departure(&mut self, now: Time, actions: &mut Vec<Action>) {
+        self.fill_slots(now, actions);
+        self.ask_all(now, actions);
+        self.dial(now, actions);
+    }
+
+    /// Dials as many known addresses as there is room for.
+    pub(super) fn dial(&mut self, now: Time, actions: &mut Vec<Action>) {
+        while self.connections.count() + self.dialer.dialing() < self.policy.max_connections {
+            let connections = &self.connections;
+            let connected = |peer_id| connections.iter().any(|(_, other)| other.remote.peer_id == peer_id);
+            let Some(addr) = self.dialer.next(now, connected) else { return };
+            actions.push(Action::Connect { addr });
+        }
+    }
+
+    pub(super) fn announced(&mut self, now: Time, response: &AnnounceResponse, actions: &mut Vec<Action>) {
+        self.announcer.succeeded(now, response);
+        emit(Event::Announced { peers: response.peers.len() as u32 }, actions);
+        self.dialer.learn(&response.peers, self.addr);
+        self.dial(now, actions);
+    }
+
+    pub(super) fn announce_failed(&mut self, now: Time, reason: Box<str>, actions: &mut Vec<Action>) {
+        self.announcer.failed(now);
+        emit(Event::AnnounceFailed { reason }, actions);
+    }
+
+    pub(super) fn announce(&mut self, tracker: usize, event: AnnounceEvent, actions: &mut Vec<Action>) {
+        let request = AnnounceRequest {
+            info_hash: self.info_hash,
+            peer_id: self.peer_id,
+            port: self.addr.port(),
+            uploaded: self.uploaded,
+            downloaded: self.downloaded,
+            left: Some(self.missing),
+            event,
+            num_want: None,
+        };
+        actions.push(Action::Announce { tracker, request });
+    }
+
+    pub(super) fn leave(&mut self, actions: &mut Vec<Action>) {
+        if let Some(tracker) = self.announcer.stop() {
+            self.announce(tracker, AnnounceEvent::Stopped, actions);
+        }
+        for (conn, connection) in self.connections.iter() {
+            let reason = CloseReason::Leaving;
+            emit(Event::Disconnected { remote: connection.remote.index, reason }, actions);
+            actions.push(Action::Close { conn, reason });
+        }
+        self.connections = Default::default();
+        self.queued_uploads = 0;
+        self.stopped = true;
+    }
+}

@@ -1,0 +1,193 @@
+//! A message came in: what it means is decided here, what follows in `download` and `upload`.
+
+use crate::event::{CloseReason, Event};
+use crate::id::{Block, ConnId, PieceIndex};
+use crate::peer::seam::Action;
+use crate::peer::{Peer, emit};
+use crate::time::Time;
+use crate::torrent::bitfield::Bitfield;
+use crate::wire::message::{BitfieldPayload, Message};
+
+/// Requests a remote may have queued with us (libtorrent accepts 2,000, Transmission 500).
+const MAX_QUEUED_REQUESTS: usize = 500;
+
+impl Peer {
+    pub(super) fn received(&mut self, now: Time, conn: ConnId, message: Message, actions: &mut Vec<Action>) {
+        let Some(connection) = self.connections.get_mut(conn) else { return };
+        connection.last_received_at = now;
+        let first = !connection.heard;
+        // Keepalives and a DHT port say nothing about pieces: a bitfield may still follow.
+        connection.heard |= !matches!(message, Message::KeepAlive | Message::Port(_));
+        self.totals.messages_received += 1;
+        let verdict = match message {
+            Message::KeepAlive | Message::Port(_) => Ok(()),
+            Message::Choke => self.choked_by(now, conn, actions),
+            Message::Unchoke => self.unchoked_by(now, conn, actions),
+            Message::Interested => self.interest_from(now, conn, true, actions),
+            Message::NotInterested => self.interest_from(now, conn, false, actions),
+            Message::Have(piece) => self.have_from(now, conn, piece, actions),
+            Message::Bitfield(payload) => self.bitfield_from(now, conn, first, payload, actions),
+            Message::Request(block) => self.request_from(conn, block),
+            Message::Piece { block, payload } => self.block_from(now, conn, block, payload, actions),
+            Message::Cancel(block) => self.cancel_from(conn, block),
+            Message::SuggestPiece(_)
+            | Message::HaveAll
+            | Message::HaveNone
+            | Message::Reject(_)
+            | Message::AllowedFast(_)
+            | Message::Extended { .. } => Err(CloseReason::UnexpectedMessage),
+        };
+        if let Err(reason) = verdict {
+            self.close(now, conn, reason, actions);
+        }
+    }
+
+    fn choked_by(&mut self, now: Time, conn: ConnId, actions: &mut Vec<Action>) -> Result<(), CloseReason> {
+        let Some(connection) = self.connections.get_mut(conn) else { return Ok(()) };
+        connection.unchokes_us = false;
+        connection.asking_since = None;
+        let given_up = std::mem::take(&mut connection.outstanding);
+        for block in &given_up {
+            self.picker.release(*block, conn);
+        }
+        self.picker.end_claims(conn);
+        if !given_up.is_empty() {
+            self.ask_all(now, actions);
+        }
+        Ok(())
+    }
+
+    fn unchoked_by(&mut self, now: Time, conn: ConnId, actions: &mut Vec<Action>) -> Result<(), CloseReason> {
+        if let Some(connection) = self.connections.get_mut(conn) {
+            connection.unchokes_us = true;
+        }
+        self.ask(now, conn, actions);
+        Ok(())
+    }
+
+    fn interest_from(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        interested: bool,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), CloseReason> {
+        if let Some(connection) = self.connections.get_mut(conn)
+            && connection.remote_interested != interested
+        {
+            connection.remote_interested = interested;
+            self.fill_slots(now, actions);
+        }
+        Ok(())
+    }
+
+    fn have_from(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        piece: PieceIndex,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), CloseReason> {
+        if !self.layout.contains(piece) {
+            return Err(CloseReason::BadPieceIndex);
+        }
+        let Some(connection) = self.connections.get_mut(conn) else { return Ok(()) };
+        if !connection.pieces.insert(piece) {
+            return Ok(());
+        }
+        let remote_complete = connection.pieces.is_full();
+        self.picker.gained(piece);
+        if self.have.contains(piece) {
+            return if remote_complete { self.unless_both_complete() } else { Ok(()) };
+        }
+        connection.useful += 1;
+        self.show_interest(now, conn, actions);
+        self.ask(now, conn, actions);
+        Ok(())
+    }
+
+    fn bitfield_from(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        first: bool,
+        payload: BitfieldPayload,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), CloseReason> {
+        if !first {
+            return Err(CloseReason::LateBitfield);
+        }
+        let pieces = match payload {
+            BitfieldPayload::Set(pieces) => pieces,
+            BitfieldPayload::Raw(bytes) => {
+                Bitfield::from_wire(&bytes, self.layout.pieces()).map_err(|_| CloseReason::BadBitfield)?
+            }
+        };
+        let Some(connection) = self.connections.get_mut(conn) else { return Ok(()) };
+        connection.useful = pieces.count_missing_in(&self.have);
+        connection.counted_as_seed = pieces.is_full();
+        if connection.counted_as_seed {
+            self.picker.join_seed();
+        } else {
+            self.picker.join(&pieces);
+        }
+        connection.pieces = pieces;
+        if connection.counted_as_seed {
+            self.unless_both_complete()?;
+        }
+        self.show_interest(now, conn, actions);
+        Ok(())
+    }
+
+    fn request_from(&mut self, conn: ConnId, block: Block) -> Result<(), CloseReason> {
+        if !self.layout.covers(block) || block.length > self.layout.largest_request() {
+            return Err(CloseReason::BadRequest);
+        }
+        if !self.have.contains(block.piece) {
+            return if self.lost_a_piece { Ok(()) } else { Err(CloseReason::RequestForMissingPiece) };
+        }
+        let Some(connection) = self.connections.get_mut(conn) else { return Ok(()) };
+        // A request that crossed our choke on its way is dropped without a word (BEP 3).
+        if !connection.unchoked || connection.uploads.contains(&block) {
+            return Ok(());
+        }
+        if connection.uploads.len() >= MAX_QUEUED_REQUESTS {
+            return Err(CloseReason::TooManyRequests);
+        }
+        connection.uploads.push_back(block);
+        self.queued_uploads += 1;
+        Ok(())
+    }
+
+    fn cancel_from(&mut self, conn: ConnId, block: Block) -> Result<(), CloseReason> {
+        if let Some(connection) = self.connections.get_mut(conn) {
+            let before = connection.uploads.len();
+            connection.uploads.retain(|queued| *queued != block);
+            self.queued_uploads -= (before - connection.uploads.len()) as u32;
+        }
+        Ok(())
+    }
+
+    /// Two complete peers have nothing for each other.
+    pub(super) fn unless_both_complete(&self) -> Result<(), CloseReason> {
+        if self.have.is_full() { Err(CloseReason::BothComplete) } else { Ok(()) }
+    }
+
+    /// Says `interested` where the remote has become useful, `not interested` where it has ceased to be.
+    pub(super) fn show_interest(&mut self, now: Time, conn: ConnId, actions: &mut Vec<Action>) {
+        let Some(connection) = self.connections.get_mut(conn) else { return };
+        let interested = connection.useful > 0;
+        if connection.am_interested != interested {
+            connection.am_interested = interested;
+            let message = if interested { Message::Interested } else { Message::NotInterested };
+            self.send(now, conn, message, actions);
+        }
+    }
+
+    pub(super) fn note_snub(&mut self, conn: ConnId, actions: &mut Vec<Action>) {
+        if let Some(connection) = self.connections.get_mut(conn) {
+            connection.snubbed = true;
+            emit(Event::Snubbed { remote: connection.remote.index }, actions);
+        }
+    }
+}

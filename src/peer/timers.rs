@@ -1,0 +1,103 @@
+//! What happens because time passes: choke rounds, announces, keepalives, idle and snubbed connections, new dials.
+
+use crate::event::CloseReason;
+use crate::id::ConnId;
+use crate::peer::Peer;
+use crate::peer::connection::Connection;
+use crate::peer::policy::Policy;
+use crate::peer::seam::{Action, Deadline, DeadlineReason};
+use crate::time::{Span, Time};
+use crate::wire::message::Message;
+
+/// A silent connection gets a keepalive. BEP 3 says two minutes; some clients are stricter.
+pub(super) const KEEPALIVE_AFTER: Span = Span::from_secs(100);
+/// A connection that sends nothing at all, not even keepalives, is dead.
+const IDLE_AFTER: Span = Span::from_secs(300);
+
+impl Peer {
+    /// When `handle(now, Input::Timeout, …)` is due next, and why.
+    pub fn deadline(&self) -> Option<Deadline> {
+        if self.stopped {
+            return None;
+        }
+        let round = (self.uploads && self.connections.count() > 0).then_some(self.next_round);
+        let check = (self.connections.count() > 0).then_some(self.next_check);
+        let room = self.connections.count() + self.dialer.dialing() < self.policy.max_connections;
+        let redial = if room { self.dialer.due() } else { None };
+        [
+            (round, DeadlineReason::ChokeRound),
+            (self.announcer.due(), DeadlineReason::Announce),
+            (check, DeadlineReason::ConnectionCheck),
+            (redial, DeadlineReason::Redial),
+        ]
+        .into_iter()
+        .filter_map(|(at, why)| Some(Deadline { at: at?, why }))
+        .min()
+    }
+
+    pub(super) fn timeout(&mut self, now: Time, actions: &mut Vec<Action>) {
+        if self.uploads && self.connections.count() > 0 && self.next_round <= now {
+            // Rounds keep their phase; those that passed without a connection are not made up for.
+            let behind = now.since(self.next_round).as_nanos() / self.policy.round.as_nanos().max(1);
+            self.next_round += self.policy.round * (behind + 1);
+            self.choke_round(now, actions);
+        }
+        if self.next_check <= now {
+            self.check_connections(now, actions);
+        }
+        self.dialer.wake(now);
+        self.dial(now, actions);
+        if self.announcer.due().is_some_and(|due| due <= now)
+            && let Some((tracker, event)) = self.announcer.next(now)
+        {
+            self.announce(tracker, event, actions);
+        }
+    }
+
+    /// Makes sure that the connections are looked at by then.
+    pub(super) fn check_by(&mut self, at: Time) {
+        self.next_check = self.next_check.min(at);
+    }
+
+    /// `next_check` is only a lower bound: data that came in has moved the timers on. So this looks at every timer,
+    /// acts on those that are over, and takes the earliest of the others as the next bound.
+    fn check_connections(&mut self, now: Time, actions: &mut Vec<Action>) {
+        for conn in (0..self.connections.end()).map(ConnId) {
+            let Some(connection) = self.connections.get(conn) else { continue };
+            if connection.idle_at() <= now {
+                self.close(now, conn, CloseReason::Idle, actions);
+                continue;
+            }
+            let snub = connection.snub_at(&self.policy).is_some_and(|at| at <= now);
+            if connection.keepalive_at() <= now {
+                self.send(now, conn, Message::KeepAlive, actions);
+            }
+            if snub {
+                self.note_snub(conn, actions);
+                self.ask_all(now, actions);
+            }
+        }
+        let timers = self.connections.iter().map(|(_, connection)| connection.next_timer(&self.policy));
+        self.next_check = timers.min().unwrap_or(Time::NEVER);
+    }
+}
+
+impl Connection {
+    fn next_timer(&self, policy: &Policy) -> Time {
+        self.idle_at().min(self.keepalive_at()).min(self.snub_at(policy).unwrap_or(Time::NEVER))
+    }
+
+    fn idle_at(&self) -> Time {
+        self.last_received_at + IDLE_AFTER
+    }
+
+    fn keepalive_at(&self) -> Time {
+        self.last_sent_at + KEEPALIVE_AFTER
+    }
+
+    /// When it is snubbed if no block comes: it unchoked us and owes us blocks.
+    fn snub_at(&self, policy: &Policy) -> Option<Time> {
+        let owes = self.unchokes_us && !self.outstanding.is_empty() && !self.snubbed;
+        owes.then(|| self.owing_since + policy.snub_after)
+    }
+}

@@ -1,0 +1,125 @@
+//! The verdict on a piece: announced where good, asked for again where bad, and somebody to answer for it.
+
+use crate::event::{CloseReason, Event};
+use crate::id::{ConnId, PeerId, PieceIndex};
+use crate::peer::seam::{Action, ConnSet, Verdict};
+use crate::peer::{Peer, emit};
+use crate::time::Time;
+
+impl Peer {
+    pub(super) fn verified(
+        &mut self,
+        now: Time,
+        piece: PieceIndex,
+        verdict: Verdict,
+        actions: &mut Vec<Action>,
+    ) {
+        match verdict {
+            Verdict::Good { digests } => self.piece_good(now, piece, &digests, actions),
+            Verdict::Bad { digests } => self.piece_bad(now, piece, &digests, actions),
+            Verdict::StoreFailed => {
+                self.blame.forget(piece);
+                self.picker.failed(piece, false);
+                emit(Event::StorageFailed { piece }, actions);
+                self.ask_all(now, actions);
+            }
+        }
+    }
+
+    fn piece_good(&mut self, now: Time, piece: PieceIndex, digests: &[u64], actions: &mut Vec<Action>) {
+        if !self.have.insert(piece) {
+            return;
+        }
+        self.missing -= u64::from(self.layout.piece_length(piece));
+        self.picker.verified(piece);
+        emit(Event::PieceVerified { piece }, actions);
+        self.tell_everybody(now, piece, actions);
+        let guilty = self.blame.good(piece, digests);
+        self.ban(now, &guilty, actions);
+        if self.have.is_full() {
+            self.complete(now, actions);
+        }
+    }
+
+    /// HAVE to those who lack the piece; those who have it may have become useless to us.
+    fn tell_everybody(&mut self, now: Time, piece: PieceIndex, actions: &mut Vec<Action>) {
+        let mut to = ConnSet::default();
+        let mut useless = Vec::new();
+        for (conn, connection) in self.connections.iter_mut() {
+            if connection.pieces.contains(piece) {
+                connection.useful -= 1;
+                if connection.useful == 0 {
+                    useless.push(conn);
+                }
+            } else {
+                connection.last_sent_at = now;
+                self.totals.messages_sent += 1;
+                to.insert(conn);
+            }
+        }
+        if !to.is_empty() {
+            actions.push(Action::Have { piece, to });
+        }
+        for conn in useless {
+            self.show_interest(now, conn, actions);
+        }
+    }
+
+    fn complete(&mut self, now: Time, actions: &mut Vec<Action>) {
+        if !std::mem::replace(&mut self.was_complete, true) {
+            emit(Event::Completed, actions);
+            self.announcer.completed(now);
+        }
+        let complete = self.connections.iter().filter(|(_, other)| other.pieces.is_full());
+        let complete: Vec<ConnId> = complete.map(|(conn, _)| conn).collect();
+        for conn in complete {
+            self.close(now, conn, CloseReason::BothComplete, actions);
+        }
+    }
+
+    fn piece_bad(&mut self, now: Time, piece: PieceIndex, digests: &[u64], actions: &mut Vec<Action>) {
+        emit(Event::PieceFailed { piece, bytes: self.layout.piece_length(piece) }, actions);
+        self.picker.failed(piece, true);
+        let guilty = self.blame.bad(piece, digests);
+        self.ban(now, &guilty, actions);
+        self.ask_all(now, actions);
+    }
+
+    fn ban(&mut self, now: Time, guilty: &[PeerId], actions: &mut Vec<Action>) {
+        for peer_id in guilty {
+            let connection = self.connections.iter().find(|(_, other)| other.remote.peer_id == *peer_id);
+            let found = connection.map(|(conn, connection)| (conn, connection.remote.index));
+            emit(Event::Banned { remote: found.and_then(|(_, index)| index) }, actions);
+            if let Some((conn, _)) = found {
+                self.close(now, conn, CloseReason::Banned, actions);
+            }
+        }
+    }
+
+    /// A verified piece could not be read back for a remote: it counts as missing from now on.
+    pub(super) fn read_failed(&mut self, now: Time, piece: PieceIndex, actions: &mut Vec<Action>) {
+        if !self.have.remove(piece) {
+            return;
+        }
+        self.lost_a_piece = true;
+        self.missing += u64::from(self.layout.piece_length(piece));
+        self.picker.lost(piece);
+        emit(Event::StorageFailed { piece }, actions);
+        for (_, connection) in self.connections.iter_mut() {
+            let before = connection.uploads.len();
+            connection.uploads.retain(|block| block.piece != piece);
+            self.queued_uploads -= (before - connection.uploads.len()) as u32;
+        }
+        let holders = self.connections.iter_mut().filter(|(_, connection)| connection.pieces.contains(piece));
+        let holders: Vec<ConnId> = holders
+            .map(|(conn, connection)| {
+                connection.useful += 1;
+                conn
+            })
+            .collect();
+        for conn in holders {
+            self.show_interest(now, conn, actions);
+            self.ask(now, conn, actions);
+        }
+    }
+}

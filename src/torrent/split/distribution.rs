@@ -20,6 +20,16 @@ pub enum Distribution {
 }
 
 impl Distribution {
+    /// As scenarios and the command line write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Distribution::RandomSubset => "random-subset",
+            Distribution::SingleSeed => "single-seed",
+            Distribution::Disjoint => "disjoint",
+            Distribution::Fixed { .. } => "fixed",
+        }
+    }
+
     /// The stream that a random seed distributes with, everywhere.
     pub fn stream(random_seed: u64) -> Stream {
         Stream::new(random_seed, Entity::Scenario, Purpose::Distribution)

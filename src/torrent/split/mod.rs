@@ -1,5 +1,12 @@
-//! Split-and-distribute: who holds which pieces before anybody exchanges anything.
+//! Split-and-distribute: who holds which pieces before anybody exchanges anything, and the folders that say so on
+//! disk. Who holds what is pure; the folders need a file system and come with it.
 
 mod distribution;
+#[cfg(feature = "net")]
+pub mod folder;
+#[cfg(feature = "net")]
+mod write;
 
 pub use distribution::{Distribution, DistributionError, distribute};
+#[cfg(feature = "net")]
+pub use write::{MAX_BLOCK_FILES, MAX_PEERS, Order, Split, SplitError, blocks_of, split};

@@ -1,0 +1,144 @@
+//! The `peers` folder on disk: its layout, the marker that says MiniBit made it, and its replacement as a whole.
+//! Knows nothing of contents and hashes.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// The folder that split makes in the output folder.
+pub const PEERS: &str = "peers";
+/// How the names of folders begin that MiniBit works in and removes when done; a killed process leaves them behind.
+pub const WORK_PREFIX: &str = ".minibit-";
+/// The file that marks a folder as made by MiniBit and as MiniBit's to replace and remove.
+const MARKER: &str = ".minibit";
+const GENERATOR: &str = "minibit";
+
+/// What the marker says, for MiniBit's later commands and for a curious user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marker {
+    generator: String,
+    pub torrent: String,
+    pub peers: u32,
+    pub distribution: String,
+    pub random_seed: u64,
+}
+
+impl Marker {
+    pub fn new(torrent: String, peers: u32, distribution: String, random_seed: u64) -> Marker {
+        Marker { generator: GENERATOR.to_owned(), torrent, peers, distribution, random_seed }
+    }
+
+    /// The marker of `folder`; `None` if the folder is not MiniBit's, is no folder or is a symbolic link to one.
+    pub fn of(folder: &Path) -> Option<Marker> {
+        let path = folder.join(MARKER);
+        let is_folder = fs::symlink_metadata(folder).is_ok_and(|metadata| metadata.is_dir());
+        let is_file = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file());
+        if !is_folder || !is_file {
+            return None;
+        }
+        let marker: Marker = toml::from_str(&fs::read_to_string(path).ok()?).ok()?;
+        (marker.generator == GENERATOR).then_some(marker)
+    }
+
+    fn write(&self, folder: &Path) -> io::Result<()> {
+        let entries = toml::to_string(self).map_err(io::Error::other)?;
+        fs::write(
+            folder.join(MARKER),
+            format!("# This folder was made by MiniBit; `minibit cleanup` removes it.\n{entries}"),
+        )
+    }
+}
+
+/// Whether a file of this name would be in the way of MiniBit's own in a peer's folder.
+pub fn is_reserved(name: &str) -> bool {
+    let name = name.to_lowercase();
+    name == "blocks" || name.starts_with(MARKER)
+}
+
+/// A peer's folder of blocks; peers are counted from 1.
+pub fn blocks_folder(peers_folder: &Path, peer: u32) -> PathBuf {
+    peers_folder.join(format!("peer_{peer}")).join("blocks")
+}
+
+/// A `peers` folder in the making, beside the place where it will stand. Dropped before [`Staged::publish`], it
+/// disappears and leaves the old one as it was.
+#[derive(Debug)]
+pub struct Staged {
+    out: PathBuf,
+    path: PathBuf,
+}
+
+impl Staged {
+    /// Makes `out` where it is missing, and in it a marked folder to work in.
+    pub fn begin(out: &Path, marker: &Marker) -> io::Result<Staged> {
+        fs::create_dir_all(out)?;
+        let path = free_name(out, "split")?;
+        fs::create_dir(&path)?;
+        let staged = Staged { out: out.to_owned(), path };
+        marker.write(&staged.path)?;
+        Ok(staged)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Puts the folder in its place and removes the one that stood there, which must be MiniBit's. Both moves are
+    /// renames: a folder is old or new as a whole, never a mixture.
+    pub fn publish(self) -> io::Result<PathBuf> {
+        let target = self.out.join(PEERS);
+        if !exists(&target) {
+            fs::rename(&self.path, &target)?;
+            return Ok(target);
+        }
+        let old = free_name(&self.out, "old")?;
+        fs::rename(&target, &old)?;
+        if let Err(error) = fs::rename(&self.path, &target) {
+            fs::rename(&old, &target)?;
+            return Err(error);
+        }
+        remove_marked(&old)?;
+        Ok(target)
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        // After `publish` there is nothing of this name; a failure leaves a marked folder that cleanup removes.
+        let _ = remove_marked(&self.path);
+    }
+}
+
+/// Removes a folder of MiniBit's and follows no link out of it. The marker goes last: interrupted, what is left is
+/// still known as MiniBit's.
+pub fn remove_marked(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else if entry.file_name() != MARKER {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    match fs::remove_file(folder.join(MARKER)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => fs::remove_dir(folder),
+    }
+}
+
+/// Whether there is anything of this name, a dangling symbolic link included.
+pub fn exists(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
+fn free_name(out: &Path, purpose: &str) -> io::Result<PathBuf> {
+    let process = std::process::id();
+    (0..100)
+        .map(|attempt| out.join(format!("{WORK_PREFIX}{purpose}-{process}-{attempt}")))
+        .find(|path| !exists(path))
+        .ok_or_else(|| {
+            io::Error::other("too many unfinished splits are left here; `minibit cleanup` removes them")
+        })
+}

@@ -1,0 +1,219 @@
+//! Writing a split: a file cut into blocks, handed out to peers' folders, with the metainfo beside them. The content
+//! is read once, block by block, so memory does not grow with it.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::folder::{self, Marker, PEERS, Staged};
+use super::{Distribution, DistributionError, distribute};
+use crate::id::{BlockId, PieceIndex};
+use crate::torrent::bitfield::Bitfield;
+use crate::torrent::hash::{PieceHash, PieceHasher};
+use crate::torrent::layout::{Layout, LayoutError};
+use crate::torrent::metainfo::{Draft, MAX_BLOCK_SIZE, Metainfo, MetainfoError};
+
+/// More block files than this are taken for a mistake.
+pub const MAX_BLOCK_FILES: u64 = 200_000;
+/// More peers' folders than this likewise.
+pub const MAX_PEERS: u32 = 10_000;
+
+/// What to split, and how.
+#[derive(Clone, Debug)]
+pub struct Order<'a> {
+    pub file: &'a Path,
+    /// Where `peers` is to stand.
+    pub out: &'a Path,
+    pub peers: u32,
+    /// In bytes.
+    pub block_size: u32,
+    /// In bytes, a multiple of the block size.
+    pub piece_size: u32,
+    pub distribution: Distribution,
+    pub random_seed: u64,
+}
+
+/// What was written.
+#[derive(Clone, Debug)]
+pub struct Split {
+    pub metainfo: Metainfo,
+    /// Who holds which pieces: peer 1 first.
+    pub held: Vec<Bitfield>,
+    /// The `peers` folder.
+    pub folder: PathBuf,
+    /// The `.torrent` file in it.
+    pub torrent: PathBuf,
+}
+
+/// Why nothing was split. Whatever stood there before still stands.
+#[derive(Debug, thiserror::Error)]
+pub enum SplitError {
+    #[error("{}: {source}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error("{}: not a file; split takes one file of any kind", .0.display())]
+    NotAFile(PathBuf),
+    #[error("{}: the name is not UTF-8, which a .torrent file needs; rename the file", .0.display())]
+    NameNotText(PathBuf),
+    #[error("{}: MiniBit keeps files of its own under this name; rename the file", .0.display())]
+    NameReserved(PathBuf),
+    #[error("{}: lies in the folder that this split would replace; copy the file elsewhere first", .0.display())]
+    InsideTarget(PathBuf),
+    #[error("{}: was not made by MiniBit, so it is not replaced; move it away, or choose another --out", .0.display())]
+    NotOurs(PathBuf),
+    #[error("{}: changed while it was read; split it again", .0.display())]
+    Changed(PathBuf),
+    #[error("a block of {block_size} bytes is too large: at most {MAX_BLOCK_SIZE} bytes (16 MiB)")]
+    BlockTooLarge { block_size: u32 },
+    #[error(
+        "this would be {files} block files, more than {MAX_BLOCK_FILES}: choose larger blocks (--block-size) or \
+         fewer peers (--peers); `minibit run` needs no block files for many peers"
+    )]
+    TooManyFiles { files: u64 },
+    #[error("{peers} peers are more than {MAX_PEERS}: `minibit run` needs no folders for many peers")]
+    TooManyPeers { peers: u32 },
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    #[error(transparent)]
+    Distribution(#[from] DistributionError),
+    #[error(transparent)]
+    Metainfo(#[from] MetainfoError),
+}
+
+impl SplitError {
+    fn io(path: &Path) -> impl FnOnce(io::Error) -> SplitError {
+        let path = path.to_owned();
+        move |source| SplitError::Io { path, source }
+    }
+}
+
+/// Splits the file and replaces what an earlier split left in `out` as a whole. `progress` hears how many bytes of
+/// the content are done, and of how many.
+pub fn split(order: &Order<'_>, progress: &mut dyn FnMut(u64, u64)) -> Result<Split, SplitError> {
+    let name = name_of(order.file)?;
+    let length = length_of(order.file)?;
+    check_target(order)?;
+    if order.block_size > MAX_BLOCK_SIZE {
+        return Err(SplitError::BlockTooLarge { block_size: order.block_size });
+    }
+    let layout = Layout::new(length, order.piece_size, order.block_size)?;
+    let held = hand_out(order, &layout)?;
+
+    let torrent = format!("{name}.torrent");
+    let kind = order.distribution.name().to_owned();
+    let marker = Marker::new(torrent.clone(), order.peers, kind, order.random_seed);
+    let staged = Staged::begin(order.out, &marker).map_err(SplitError::io(order.out))?;
+    let content = Content { file: order.file, layout: &layout, held: &held };
+    let piece_hashes = content.write_blocks(staged.path(), progress)?;
+    let draft = Draft { name, layout, piece_hashes: &piece_hashes, announce: &[], private: true };
+    let (bytes, metainfo) = draft.build()?;
+    let staged_torrent = staged.path().join(&torrent);
+    fs::write(&staged_torrent, bytes).map_err(SplitError::io(&staged_torrent))?;
+
+    let target = order.out.join(PEERS);
+    let folder = staged.publish().map_err(SplitError::io(&target))?;
+    Ok(Split { metainfo, held, torrent: folder.join(torrent), folder })
+}
+
+fn name_of(file: &Path) -> Result<&str, SplitError> {
+    let name = file.file_name().ok_or_else(|| SplitError::NotAFile(file.to_owned()))?;
+    let name = name.to_str().ok_or_else(|| SplitError::NameNotText(file.to_owned()))?;
+    if folder::is_reserved(name) {
+        return Err(SplitError::NameReserved(file.to_owned()));
+    }
+    Ok(name)
+}
+
+fn length_of(file: &Path) -> Result<u64, SplitError> {
+    let metadata = fs::metadata(file).map_err(SplitError::io(file))?;
+    if metadata.is_file() { Ok(metadata.len()) } else { Err(SplitError::NotAFile(file.to_owned())) }
+}
+
+/// Only a folder that MiniBit made is replaced, and never one that holds the file to split.
+fn check_target(order: &Order<'_>) -> Result<(), SplitError> {
+    let target = order.out.join(PEERS);
+    if !folder::exists(&target) {
+        return Ok(());
+    }
+    if Marker::of(&target).is_none() {
+        return Err(SplitError::NotOurs(target));
+    }
+    let file = order.file.canonicalize().map_err(SplitError::io(order.file))?;
+    let inside = target.canonicalize().map_err(SplitError::io(&target))?;
+    if file.starts_with(inside) { Err(SplitError::InsideTarget(order.file.to_owned())) } else { Ok(()) }
+}
+
+fn hand_out(order: &Order<'_>, layout: &Layout) -> Result<Vec<Bitfield>, SplitError> {
+    if order.peers > MAX_PEERS {
+        return Err(SplitError::TooManyPeers { peers: order.peers });
+    }
+    // Every block is held at least once: an absurd number shows before anything is drawn.
+    check_files(layout.blocks())?;
+    let mut stream = Distribution::stream(order.random_seed);
+    let held = distribute(layout.pieces(), order.peers, order.distribution, &mut stream)?;
+    check_files(held.iter().map(|pieces| blocks_of(layout, pieces)).sum())?;
+    Ok(held)
+}
+
+fn check_files(files: u64) -> Result<(), SplitError> {
+    if files > MAX_BLOCK_FILES { Err(SplitError::TooManyFiles { files }) } else { Ok(()) }
+}
+
+/// How many blocks these pieces have.
+pub fn blocks_of(layout: &Layout, pieces: &Bitfield) -> u64 {
+    pieces.iter().map(|piece| u64::from(layout.blocks_in(piece))).sum()
+}
+
+/// The file being split and who gets what of it.
+struct Content<'a> {
+    file: &'a Path,
+    layout: &'a Layout,
+    held: &'a [Bitfield],
+}
+
+impl Content<'_> {
+    /// Reads the content once: every block goes to all who hold its piece, and into the piece's hash.
+    fn write_blocks(
+        &self,
+        staged: &Path,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Vec<PieceHash>, SplitError> {
+        let folders: Vec<PathBuf> =
+            (1..=self.held.len() as u32).map(|peer| folder::blocks_folder(staged, peer)).collect();
+        for folder in &folders {
+            fs::create_dir_all(folder).map_err(SplitError::io(folder))?;
+        }
+        let mut content = BufReader::new(File::open(self.file).map_err(SplitError::io(self.file))?);
+        let mut hasher = PieceHasher::new(self.layout.piece_size());
+        let mut buffer = vec![0; self.layout.block_size() as usize];
+        for piece in (0..self.layout.pieces()).map(PieceIndex) {
+            for index in 0..self.layout.blocks_in(piece) {
+                let id = BlockId { piece, index };
+                let block = &mut buffer[..self.layout.block(id).length as usize];
+                content.read_exact(block).map_err(|error| self.unreadable(error))?;
+                hasher.push(block);
+                self.write_block(id, block, &folders)?;
+            }
+            progress(self.layout.piece_offset(piece), self.layout.total());
+        }
+        let rest = content.read(&mut [0]).map_err(SplitError::io(self.file))?;
+        if rest > 0 { Err(SplitError::Changed(self.file.to_owned())) } else { Ok(hasher.finish()) }
+    }
+
+    fn write_block(&self, id: BlockId, block: &[u8], folders: &[PathBuf]) -> Result<(), SplitError> {
+        let name = format!("block_{}.bin", self.layout.block_number(id));
+        let holders = folders.iter().zip(self.held).filter(|(_, pieces)| pieces.contains(id.piece));
+        for (folder, _) in holders {
+            let path = folder.join(&name);
+            let written = File::create_new(&path).and_then(|mut file| file.write_all(block));
+            written.map_err(SplitError::io(&path))?;
+        }
+        Ok(())
+    }
+
+    fn unreadable(&self, error: io::Error) -> SplitError {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => SplitError::Changed(self.file.to_owned()),
+            _ => SplitError::io(self.file)(error),
+        }
+    }
+}

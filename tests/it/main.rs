@@ -1,4 +1,6 @@
 //! Integration tests: what only shows when the parts stand together.
 #![allow(clippy::unwrap_used)] // a panic is how a test fails, in its helpers too
 
+mod command;
 mod layers;
+mod split;

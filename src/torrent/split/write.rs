@@ -48,8 +48,10 @@ pub struct Split {
 /// Why nothing was split. Whatever stood there before still stands.
 #[derive(Debug, thiserror::Error)]
 pub enum SplitError {
-    #[error("{}: {source}", path.display())]
+    #[error("{}", path.display())]
     Io { path: PathBuf, source: io::Error },
+    #[error("{}: there is no such file", .0.display())]
+    NoSuchFile(PathBuf),
     #[error("{}: not a file; split takes one file of any kind", .0.display())]
     NotAFile(PathBuf),
     #[error("{}: the name is not UTF-8, which a .torrent file needs; rename the file", .0.display())]
@@ -124,8 +126,12 @@ fn name_of(file: &Path) -> Result<&str, SplitError> {
 }
 
 fn length_of(file: &Path) -> Result<u64, SplitError> {
-    let metadata = fs::metadata(file).map_err(SplitError::io(file))?;
-    if metadata.is_file() { Ok(metadata.len()) } else { Err(SplitError::NotAFile(file.to_owned())) }
+    match fs::metadata(file) {
+        Ok(metadata) if metadata.is_file() => Ok(metadata.len()),
+        Ok(_) => Err(SplitError::NotAFile(file.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(SplitError::NoSuchFile(file.to_owned())),
+        Err(error) => Err(SplitError::io(file)(error)),
+    }
 }
 
 /// Only a folder that MiniBit made is replaced, and never one that holds the file to split.

@@ -2,17 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use bendy::decoding::{Decoder, DictDecoder, ListDecoder, Object};
-
 use super::{PEER4, PEER6};
 use crate::id::InfoHash;
 use crate::time::Span;
+use crate::torrent::bencode::{BencodeError, Dict, List, Value};
 use crate::wire::announce::{AnnounceResponse, Refusal, RetryIn, ScrapeResponse, SwarmCounts};
 
 /// Longer answers are refused: room for a hundred thousand peers.
 pub const MAX_BODY: usize = 1 << 20;
-/// An answer's own values nest three deep; foreign ones may a little more.
-const MAX_DEPTH: usize = 8;
 /// Of a refusal's text, in characters.
 pub(super) const MAX_REASON: usize = 200;
 
@@ -24,8 +21,8 @@ pub type Answer<T> = Result<T, Refusal>;
 pub enum ReplyError {
     #[error("{0} bytes where {MAX_BODY} are allowed")]
     TooLong(usize),
-    #[error("not bencode: {0}")]
-    Bencode(Box<str>),
+    #[error(transparent)]
+    Bencode(#[from] BencodeError),
     #[error("{0} is missing")]
     Missing(&'static str),
     #[error("{0} has a wrong type or value")]
@@ -34,109 +31,101 @@ pub enum ReplyError {
     BrokenPeers { key: &'static str, length: usize, each: usize },
 }
 
-impl From<bendy::decoding::Error> for ReplyError {
-    fn from(error: bendy::decoding::Error) -> ReplyError {
-        ReplyError::Bencode(error.to_string().into())
-    }
-}
-
 /// Reads the answer to an announce, compact or not. Peers with port 0 or a name instead of an address are left out.
 pub fn parse_response(body: &[u8]) -> Result<Answer<AnnounceResponse>, ReplyError> {
-    let mut refusal = RefusalKeys::default();
-    let mut interval = None;
-    let (mut min_interval, mut complete, mut incomplete) = (None, None, None);
-    let mut peers = Vec::new();
-    parse_dict(body, |key, value| {
-        match key {
-            b"complete" => complete = count(value),
-            b"incomplete" => incomplete = count(value),
-            b"interval" => interval = Some(seconds("interval", value)?),
-            b"min interval" => min_interval = Some(seconds("min interval", value)?),
-            b"peers" => read_peers(value, &mut peers)?,
-            b"peers6" => read_compact::<PEER6>("peers6", string("peers6", value)?, &mut peers)?,
-            _ => refusal.note(key, value)?,
-        }
-        Ok(())
-    })?;
-    if let Some(refusal) = refusal.finish() {
+    let entries = entries(body)?;
+    if let Some(refusal) = refusal(&entries)? {
         return Ok(Err(refusal));
     }
-    let interval = interval.ok_or(ReplyError::Missing("interval"))?;
-    Ok(Ok(AnnounceResponse { interval, min_interval, complete, incomplete, peers }))
+    let mut peers = Vec::new();
+    match entries.get("peers") {
+        None => {}
+        Some(Value::Bytes(bytes)) => read_compact::<PEER4>("peers", bytes, &mut peers)?,
+        Some(Value::List(list)) => read_peer_dicts(list, &mut peers)?,
+        Some(Value::Dict(_) | Value::Integer(_)) => return Err(ReplyError::BadValue("peers")),
+    }
+    if let Some(bytes) = entries.bytes("peers6")? {
+        read_compact::<PEER6>("peers6", bytes, &mut peers)?;
+    }
+    Ok(Ok(AnnounceResponse {
+        interval: entries.seconds("interval")?.ok_or(ReplyError::Missing("interval"))?,
+        min_interval: entries.seconds("min interval")?,
+        complete: entries.count("complete"),
+        incomplete: entries.count("incomplete"),
+        peers,
+    }))
 }
 
 /// Reads the answer to a scrape.
 pub fn parse_scrape(body: &[u8]) -> Result<Answer<ScrapeResponse>, ReplyError> {
-    let mut refusal = RefusalKeys::default();
-    let mut files = None;
-    parse_dict(body, |key, value| {
-        match key {
-            b"files" => files = Some(read_files(dictionary("files", value)?)?),
-            _ => refusal.note(key, value)?,
-        }
-        Ok(())
-    })?;
-    if let Some(refusal) = refusal.finish() {
+    let entries = entries(body)?;
+    if let Some(refusal) = refusal(&entries)? {
         return Ok(Err(refusal));
     }
-    Ok(Ok(ScrapeResponse { files: files.ok_or(ReplyError::Missing("files"))? }))
+    let files = entries.get("files").ok_or(ReplyError::Missing("files"))?;
+    let files = files.as_dict().ok_or(ReplyError::BadValue("files"))?.entries()?;
+    let files = files.into_iter().map(|(key, value)| {
+        let info_hash = key.try_into().map_err(|_| ReplyError::BadValue("an info hash"))?;
+        let counts = Entries::of("a swarm's counts", value)?;
+        let count = |key| counts.count(key).unwrap_or(0);
+        let counts = SwarmCounts {
+            complete: count("complete"),
+            downloaded: count("downloaded"),
+            incomplete: count("incomplete"),
+        };
+        Ok((InfoHash(info_hash), counts))
+    });
+    Ok(Ok(ScrapeResponse { files: files.collect::<Result<_, ReplyError>>()? }))
 }
 
-/// Hands every pair of the body's one dictionary to `each`.
-fn parse_dict<'b>(
-    body: &'b [u8],
-    each: impl for<'o> FnMut(&'b [u8], Object<'o, 'b>) -> Result<(), ReplyError>,
-) -> Result<(), ReplyError> {
+/// The entries of the answer's one dictionary.
+fn entries(body: &[u8]) -> Result<Entries<'_>, ReplyError> {
     if body.len() > MAX_BODY {
         return Err(ReplyError::TooLong(body.len()));
     }
-    let mut decoder = Decoder::new(body).with_max_depth(MAX_DEPTH);
-    let object = decoder.next_object()?.ok_or(ReplyError::Missing("the answer"))?;
-    pairs(dictionary("the answer", object)?, each)?;
-    match decoder.next_object()? {
-        None => Ok(()),
-        Some(_) => Err(ReplyError::Bencode("more than one value".into())),
+    Entries::of("the answer", Value::parse(body)?)
+}
+
+fn refusal(entries: &Entries<'_>) -> Result<Option<Refusal>, ReplyError> {
+    let Some(reason) = entries.bytes("failure reason")? else {
+        return Ok(None);
+    };
+    let retry_in = match entries.get("retry in") {
+        Some(Value::Bytes(b"never")) => Some(RetryIn::Never),
+        Some(Value::Integer(minutes)) => u32::try_from(minutes).ok().map(RetryIn::Minutes),
+        _ => None,
+    };
+    Ok(Some(Refusal { reason: printable(reason), retry_in }))
+}
+
+/// A dictionary's entries, looked up by key.
+struct Entries<'b>(Vec<(&'b [u8], Value<'b>)>);
+
+impl<'b> Entries<'b> {
+    fn of(what: &'static str, value: Value<'b>) -> Result<Entries<'b>, ReplyError> {
+        let dict: Dict<'b> = value.as_dict().ok_or(ReplyError::BadValue(what))?;
+        Ok(Entries(dict.entries()?))
     }
-}
 
-fn pairs<'b>(
-    mut dict: DictDecoder<'_, 'b>,
-    mut each: impl for<'o> FnMut(&'b [u8], Object<'o, 'b>) -> Result<(), ReplyError>,
-) -> Result<(), ReplyError> {
-    while let Some((key, value)) = dict.next_pair()? {
-        each(key, value)?;
+    fn get(&self, key: &str) -> Option<Value<'b>> {
+        let at = self.0.binary_search_by_key(&key.as_bytes(), |(key, _)| key).ok()?;
+        Some(self.0[at].1)
     }
-    Ok(())
-}
 
-fn dictionary<'o, 'b>(key: &'static str, value: Object<'o, 'b>) -> Result<DictDecoder<'o, 'b>, ReplyError> {
-    value.dictionary_or(Err(ReplyError::BadValue(key)))
-}
+    fn bytes(&self, key: &'static str) -> Result<Option<&'b [u8]>, ReplyError> {
+        self.get(key).map(|value| value.as_bytes().ok_or(ReplyError::BadValue(key))).transpose()
+    }
 
-fn string<'b>(key: &'static str, value: Object<'_, 'b>) -> Result<&'b [u8], ReplyError> {
-    value.bytes_or(Err(ReplyError::BadValue(key)))
-}
+    /// Refuses negative seconds; many become [`Span::MAX`].
+    fn seconds(&self, key: &'static str) -> Result<Option<Span>, ReplyError> {
+        let Some(value) = self.get(key) else { return Ok(None) };
+        let seconds = value.as_integer().and_then(|seconds| u64::try_from(seconds).ok());
+        Ok(Some(Span::from_secs(1) * seconds.ok_or(ReplyError::BadValue(key))?))
+    }
 
-fn integer<T: std::str::FromStr>(key: &'static str, value: Object<'_, '_>) -> Result<T, ReplyError> {
-    value.integer_or(Err(ReplyError::BadValue(key)))?.parse().map_err(|_| ReplyError::BadValue(key))
-}
-
-/// Refuses negative seconds and those beyond 63 bits; many become [`Span::MAX`].
-fn seconds(key: &'static str, value: Object<'_, '_>) -> Result<Span, ReplyError> {
-    let seconds = u64::try_from(integer::<i64>(key, value)?).map_err(|_| ReplyError::BadValue(key))?;
-    Ok(Span::from_secs(1).saturating_mul(seconds))
-}
-
-/// Only informative, so an absurd one is as good as none.
-fn count(value: Object<'_, '_>) -> Option<u32> {
-    integer("count", value).ok()
-}
-
-fn read_peers(value: Object<'_, '_>, peers: &mut Vec<SocketAddr>) -> Result<(), ReplyError> {
-    match value {
-        Object::Bytes(bytes) => read_compact::<PEER4>("peers", bytes, peers),
-        Object::List(list) => read_peer_dicts(list, peers),
-        Object::Dict(_) | Object::Integer(_) => Err(ReplyError::BadValue("peers")),
+    /// Only informative, so an absurd one is as good as none.
+    fn count(&self, key: &str) -> Option<u32> {
+        u32::try_from(self.get(key)?.as_integer()?).ok()
     }
 }
 
@@ -161,19 +150,14 @@ fn read_compact<const EACH: usize>(
     Ok(())
 }
 
-fn read_peer_dicts(mut list: ListDecoder<'_, '_>, peers: &mut Vec<SocketAddr>) -> Result<(), ReplyError> {
-    while let Some(peer) = list.next_object()? {
-        let (mut ip, mut port) = (None, None);
-        pairs(dictionary("a peer", peer)?, |key, value| {
-            match key {
-                b"ip" => ip = Some(string("a peer's ip", value)?),
-                b"port" => port = Some(integer::<u16>("a peer's port", value)?),
-                _ => {}
-            }
-            Ok(())
-        })?;
-        let ip = ip.ok_or(ReplyError::Missing("a peer's ip"))?;
-        let port = port.ok_or(ReplyError::Missing("a peer's port"))?;
+fn read_peer_dicts(list: List<'_>, peers: &mut Vec<SocketAddr>) -> Result<(), ReplyError> {
+    for peer in list.items()? {
+        let peer = Entries::of("a peer", peer)?;
+        let ip = peer.get("ip").ok_or(ReplyError::Missing("a peer's ip"))?;
+        let ip = ip.as_bytes().ok_or(ReplyError::BadValue("a peer's ip"))?;
+        let port = peer.get("port").ok_or(ReplyError::Missing("a peer's port"))?;
+        let port = port.as_integer().and_then(|port| u16::try_from(port).ok());
+        let port = port.ok_or(ReplyError::BadValue("a peer's port"))?;
         let ip = std::str::from_utf8(ip).ok().and_then(|ip| ip.parse().ok());
         peers.extend(ip.and_then(|ip| dialable(ip, port)));
     }
@@ -182,51 +166,6 @@ fn read_peer_dicts(mut list: ListDecoder<'_, '_>, peers: &mut Vec<SocketAddr>) -
 
 fn dialable(ip: IpAddr, port: u16) -> Option<SocketAddr> {
     (port != 0).then(|| SocketAddr::new(ip, port))
-}
-
-fn read_files(files: DictDecoder<'_, '_>) -> Result<Vec<(InfoHash, SwarmCounts)>, ReplyError> {
-    let mut read = Vec::new();
-    pairs(files, |key, value| {
-        let info_hash = InfoHash(key.try_into().map_err(|_| ReplyError::BadValue("an info hash"))?);
-        let mut counts = SwarmCounts::default();
-        pairs(dictionary("a swarm's counts", value)?, |key, value| {
-            match key {
-                b"complete" => counts.complete = count(value).unwrap_or(0),
-                b"downloaded" => counts.downloaded = count(value).unwrap_or(0),
-                b"incomplete" => counts.incomplete = count(value).unwrap_or(0),
-                _ => {}
-            }
-            Ok(())
-        })?;
-        read.push((info_hash, counts));
-        Ok(())
-    })?;
-    Ok(read)
-}
-
-/// The keys that make an answer a refusal.
-#[derive(Default)]
-struct RefusalKeys {
-    reason: Option<Box<str>>,
-    retry_in: Option<RetryIn>,
-}
-
-impl RefusalKeys {
-    fn note(&mut self, key: &[u8], value: Object<'_, '_>) -> Result<(), ReplyError> {
-        match (key, value) {
-            (b"failure reason", value) => self.reason = Some(printable(string("failure reason", value)?)),
-            (b"retry in", Object::Bytes(b"never")) => self.retry_in = Some(RetryIn::Never),
-            (b"retry in", Object::Integer(minutes)) => {
-                self.retry_in = minutes.parse().ok().map(RetryIn::Minutes);
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn finish(self) -> Option<Refusal> {
-        self.reason.map(|reason| Refusal { reason, retry_in: self.retry_in })
-    }
 }
 
 /// A stranger's text for logs and terminals: of bounded length, without control or invisible characters.

@@ -159,10 +159,10 @@ fn hostile_intervals_are_refused_or_saturate() {
     let interval = |text: &str| parse_response(format!("d8:intervali{text}e5:peers0:e").as_bytes());
     assert_eq!(interval("0").unwrap().unwrap().interval, Span::ZERO, "the announcer clamps it");
     assert_eq!(interval("9223372036854775807").unwrap().unwrap().interval, Span::MAX);
-    for hostile in ["-1", "9223372036854775808", "999999999999999999999999999999"] {
-        assert_eq!(interval(hostile), Err(ReplyError::BadValue("interval")), "{hostile}");
-    }
-    for hostile in ["-0", "00", "01", "", "1.5", "0x1"] {
+    assert_eq!(interval("-1"), Err(ReplyError::BadValue("interval")));
+    for hostile in
+        ["9223372036854775808", "999999999999999999999999999999", "-0", "00", "01", "", "1.5", "0x1"]
+    {
         assert!(matches!(interval(hostile), Err(ReplyError::Bencode(_))), "{hostile}");
     }
     assert_eq!(error(b"d5:peers0:e"), ReplyError::Missing("interval"));

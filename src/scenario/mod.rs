@@ -9,6 +9,7 @@ use crate::time::Span;
 use crate::units::Rate;
 
 pub use crate::torrent::split::Distribution;
+pub use crate::tracker::Settings as TrackerSettings;
 pub use content::{Content, ContentFile, ContentSource};
 
 /// One case: a scenario with every axis fixed.
@@ -57,13 +58,6 @@ pub enum DriverKind {
     Sim,
     Tasks,
     Processes,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TrackerSettings {
-    /// Between two regular announces.
-    pub interval: Span,
-    pub peers_returned: u32,
 }
 
 /// A group of like peers.

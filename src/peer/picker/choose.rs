@@ -3,6 +3,7 @@
 //! The next block has minimum availability over started pieces with a free block and unopened pieces; a started piece
 //! wins among equals (mainline 2003, libtorrent) or always, and with many pieces started in any case. Ties are uniform.
 
+use super::buckets::Search;
 use super::eligible::Eligible;
 use super::rarest::{fewest_holders, one_with_holders};
 use super::{Asker, Picker};
@@ -27,9 +28,21 @@ impl Picker {
             PickerPolicy::Sequential => eligible.lowest(),
             PickerPolicy::Random => uniform(self.started(&eligible), rng).or_else(|| eligible.any(rng)),
             PickerPolicy::RarestFirst => {
-                let started =
-                    if self.started_win(asker) { self.rarest_started(&eligible, rng) } else { None };
-                started.or_else(|| self.rarest(&eligible, rng))
+                if self.started_win(asker)
+                    && let Some(piece) = self.rarest_started(&eligible, rng)
+                {
+                    return Some(piece);
+                }
+                let (rows, started) = (self.availability.rows(), self.progress.open());
+                let search = match &mut self.buckets {
+                    Some(buckets) => buckets.rarest(rows, self.free.words(), started, &eligible, rng),
+                    None => Search::GaveUp,
+                };
+                match search {
+                    Search::Found(piece) => Some(piece),
+                    Search::Nothing => None,
+                    Search::GaveUp => self.rarest(&eligible, rng),
+                }
             }
         }
     }

@@ -5,6 +5,7 @@
 //! numbers here, and all randomness is the caller's stream.
 
 mod availability;
+mod buckets;
 mod choose;
 mod eligible;
 mod progress;
@@ -12,6 +13,8 @@ mod rarest;
 mod retries;
 mod second;
 mod slots;
+#[cfg(test)]
+mod tests;
 
 use smallvec::SmallVec;
 
@@ -21,6 +24,7 @@ use crate::rng::Stream;
 use crate::torrent::bitfield::Bitfield;
 use crate::torrent::layout::Layout;
 use availability::Availability;
+use buckets::Buckets;
 use progress::{Block, Progress, Standing};
 use retries::Retries;
 
@@ -34,6 +38,8 @@ pub struct Picker {
     /// Pieces we have.
     verified: u32,
     availability: Availability,
+    /// In large torrents; small ones are looked through at every pick.
+    buckets: Option<Buckets>,
     /// Wanted pieces with a free block, unopened or started.
     free: Bitfield,
     progress: Progress,
@@ -64,9 +70,26 @@ pub enum Received {
     Duplicate,
 }
 
+/// Up to so many pieces, looking at all counts is cheaper than keeping them ordered.
+const FLAT_UP_TO: u32 = 4096;
+
 impl Picker {
     /// A picker for a peer that has `have` and knows no remote.
     pub fn new(
+        layout: Layout,
+        policy: PickerPolicy,
+        started_first: StartedFirst,
+        first_random: u32,
+        have: &Bitfield,
+    ) -> Picker {
+        let mut picker = Picker::flat(layout, policy, started_first, first_random, have);
+        if layout.pieces() > FLAT_UP_TO {
+            picker.buckets = Some(Buckets::new(layout.pieces()));
+        }
+        picker
+    }
+
+    fn flat(
         layout: Layout,
         policy: PickerPolicy,
         started_first: StartedFirst,
@@ -85,6 +108,7 @@ impl Picker {
             first_random,
             verified: have.count(),
             availability: Availability::new(pieces),
+            buckets: None,
             free,
             progress: Progress::new(layout),
             retries: Retries::default(),
@@ -93,12 +117,33 @@ impl Picker {
 
     /// A connection's pieces became known.
     pub fn join(&mut self, pieces: &Bitfield) {
-        self.availability.join(pieces);
+        if self.is_sparse(pieces) {
+            pieces.iter().for_each(|piece| self.gained(piece));
+        } else {
+            self.availability.join(pieces);
+            self.forget_order();
+        }
     }
 
     /// A connection that had joined is gone; `pieces` is what joined and all that was [gained](Self::gained) since.
     pub fn leave(&mut self, pieces: &Bitfield) {
-        self.availability.leave(pieces);
+        if self.is_sparse(pieces) {
+            pieces.iter().for_each(|piece| self.dropped(piece));
+        } else {
+            self.availability.leave(pieces);
+            self.forget_order();
+        }
+    }
+
+    /// Whether single steps are cheaper than a walk over all counts.
+    fn is_sparse(&self, pieces: &Bitfield) -> bool {
+        pieces.count() <= pieces.pieces() / 64
+    }
+
+    fn forget_order(&mut self) {
+        if let Some(buckets) = &mut self.buckets {
+            buckets.forget();
+        }
     }
 
     /// A complete remote: one counter for all pieces. Its [`leave_seed`](Self::leave_seed) must match.
@@ -112,12 +157,24 @@ impl Picker {
 
     /// A connection that had joined has one more piece.
     pub fn gained(&mut self, piece: PieceIndex) {
-        self.availability.raise(piece);
+        let count = self.availability.raise(piece);
+        self.count_changed(piece, count - 1, count);
     }
 
     /// A connection that had joined no longer has a piece (BEP 54's `lt_donthave`).
     pub fn dropped(&mut self, piece: PieceIndex) {
-        self.availability.lower(piece);
+        let count = self.availability.lower(piece);
+        self.count_changed(piece, count + 1, count);
+    }
+
+    #[inline]
+    fn count_changed(&mut self, piece: PieceIndex, from: u16, to: u16) {
+        if let Some(buckets) = &mut self.buckets
+            && self.free.contains(piece)
+        {
+            let started = || self.progress.standing(piece).is_some();
+            buckets.count_changed(piece, from, to, started);
+        }
     }
 
     /// How many connected peers have `piece`, seeds included.
@@ -281,8 +338,17 @@ impl Picker {
         }
         if after == Standing::Closed {
             self.free.remove(piece);
-        } else if before == Standing::Closed {
+        } else {
             self.free.insert(piece);
+        }
+        if let Some(buckets) = &mut self.buckets {
+            let holders = self.availability.count(piece);
+            if before != Standing::Closed {
+                buckets.remove(piece, holders);
+            }
+            if after != Standing::Closed {
+                buckets.insert(piece, holders, after == Standing::Started);
+            }
         }
     }
 }

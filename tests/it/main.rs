@@ -1,6 +1,7 @@
 //! Integration tests: what only shows when the parts stand together.
 #![allow(clippy::unwrap_used)] // a panic is how a test fails, in its helpers too
 
+mod cleanup;
 mod command;
 mod layers;
 mod split;

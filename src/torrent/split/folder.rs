@@ -30,16 +30,9 @@ impl Marker {
         Marker { generator: GENERATOR.to_owned(), torrent, peers, distribution, random_seed }
     }
 
-    /// The marker of `folder`; `None` if the folder is not MiniBit's, is no folder or is a symbolic link to one.
+    /// What split wrote into a `peers` folder; `None` where [`is_ours`] is false, or where something else is marked.
     pub fn of(folder: &Path) -> Option<Marker> {
-        let path = folder.join(MARKER);
-        let is_folder = fs::symlink_metadata(folder).is_ok_and(|metadata| metadata.is_dir());
-        let is_file = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file());
-        if !is_folder || !is_file {
-            return None;
-        }
-        let marker: Marker = toml::from_str(&fs::read_to_string(path).ok()?).ok()?;
-        (marker.generator == GENERATOR).then_some(marker)
+        if is_ours(folder) { read_toml(&folder.join(MARKER)) } else { None }
     }
 
     fn write(&self, folder: &Path) -> io::Result<()> {
@@ -49,6 +42,27 @@ impl Marker {
             format!("# This folder was made by MiniBit; `minibit cleanup` removes it.\n{entries}"),
         )
     }
+}
+
+/// Whether MiniBit made the folder and may replace or remove it. A symbolic link is never MiniBit's, and a link in
+/// the marker's place marks nothing.
+pub fn is_ours(folder: &Path) -> bool {
+    let is_folder = fs::symlink_metadata(folder).is_ok_and(|metadata| metadata.is_dir());
+    is_folder && is_signed(&folder.join(MARKER))
+}
+
+/// Whether the file is TOML that names MiniBit as its `generator`.
+pub fn is_signed(file: &Path) -> bool {
+    #[derive(Deserialize)]
+    struct Signature {
+        generator: String,
+    }
+    let is_file = fs::symlink_metadata(file).is_ok_and(|metadata| metadata.is_file());
+    is_file && read_toml(file).is_some_and(|signature: Signature| signature.generator == GENERATOR)
+}
+
+fn read_toml<T: serde::de::DeserializeOwned>(file: &Path) -> Option<T> {
+    toml::from_str(&fs::read_to_string(file).ok()?).ok()
 }
 
 /// Whether a file of this name would be in the way of MiniBit's own in a peer's folder.

@@ -140,7 +140,7 @@ fn check_target(order: &Order<'_>) -> Result<(), SplitError> {
     if !folder::exists(&target) {
         return Ok(());
     }
-    if Marker::of(&target).is_none() {
+    if !folder::is_ours(&target) {
         return Err(SplitError::NotOurs(target));
     }
     let file = order.file.canonicalize().map_err(SplitError::io(order.file))?;

@@ -4,4 +4,5 @@
 mod cleanup;
 mod command;
 mod layers;
+mod metainfo;
 mod split;

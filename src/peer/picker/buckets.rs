@@ -5,8 +5,7 @@
 //! A bucket keeps its started pieces in front of the unopened ones; closed pieces are in none.
 
 use super::availability::Row;
-use super::choose::uniform;
-use super::eligible::Eligible;
+use super::eligible::{Eligible, uniform};
 use super::rarest::{fewest_holders, with_holders};
 use crate::id::PieceIndex;
 use crate::rng::Stream;

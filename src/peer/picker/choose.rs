@@ -4,7 +4,7 @@
 //! wins among equals (mainline 2003, libtorrent) or always, and with many pieces started in any case. Ties are uniform.
 
 use super::buckets::Search;
-use super::eligible::Eligible;
+use super::eligible::{Eligible, uniform};
 use super::rarest::{fewest_holders, one_with_holders};
 use super::{Asker, Picker};
 use crate::id::PieceIndex;
@@ -68,16 +68,5 @@ impl Picker {
         let least = fewest_holders(rows, 0, |at| eligible.word(at))?;
         let started = self.started(eligible).filter(|&piece| self.availability.count(piece) == least);
         uniform(started, rng).or_else(|| one_with_holders(rows, least, eligible, rng))
-    }
-}
-
-/// A uniform one of `pieces`.
-pub(super) fn uniform(
-    mut pieces: impl Iterator<Item = PieceIndex> + Clone,
-    rng: &mut Stream,
-) -> Option<PieceIndex> {
-    match pieces.clone().count() {
-        0 | 1 => pieces.next(),
-        count => pieces.nth(rng.index(count)),
     }
 }

@@ -68,6 +68,17 @@ impl Eligible<'_> {
     }
 }
 
+/// A uniform one of `pieces`.
+pub(super) fn uniform(
+    mut pieces: impl Iterator<Item = PieceIndex> + Clone,
+    rng: &mut Stream,
+) -> Option<PieceIndex> {
+    match pieces.clone().count() {
+        0 | 1 => pieces.next(),
+        count => pieces.nth(rng.index(count)),
+    }
+}
+
 /// Position of the `nth` set bit, counted from 0. There must be one.
 pub(super) fn nth_bit(word: u64, nth: u32) -> u32 {
     (0..nth).fold(word, |word, _| word & (word - 1)).trailing_zeros()

@@ -90,6 +90,23 @@ pub enum ChokerPolicy {
 pub enum SeedRule {
     /// Those it sends most to, so that its uplink stays full (mainline 1.0 to 3.9, Cohen 2003).
     UploadRate,
+    /// The same service time for everybody (mainline 4.0, Legout et al. 2006).
+    Legout2006,
+    /// Slots are drawn anew in every round.
+    Random,
+}
+
+impl SeedRule {
+    pub const ALL: [SeedRule; 3] = [SeedRule::UploadRate, SeedRule::Legout2006, SeedRule::Random];
+
+    /// As scenarios write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            SeedRule::UploadRate => "upload-rate",
+            SeedRule::Legout2006 => "legout2006",
+            SeedRule::Random => "random",
+        }
+    }
 }
 
 /// How many requests may be outstanding on a connection: `rate × time` in blocks, clamped.

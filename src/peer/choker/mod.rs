@@ -11,14 +11,24 @@
 //! - equals are drawn by lot from the seeded stream, and connection numbers, which a driver chooses, decide nothing.
 
 mod lot;
+mod random;
+mod rarity;
+mod service_time;
 mod tit_for_tat;
+mod unchoke_all;
 
 use crate::id::{ConnId, PeerId};
-use crate::peer::policy::{ChokerPolicy, Policy};
+use crate::peer::policy::{ChokerPolicy, Policy, SeedRule};
 use crate::rng::Stream;
 use crate::time::Time;
 
+use random::Random;
+use rarity::Rarity;
+use service_time::ServiceTime;
 use tit_for_tat::TitForTat;
+use unchoke_all::UnchokeAll;
+
+pub use rarity::{rare_pieces, score as rarity_score};
 
 /// What the peer knows about one connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,32 +65,37 @@ pub enum Occasion {
 /// One peer's choking policy and what it remembers.
 #[derive(Clone, Debug)]
 pub struct Choker {
-    rule: Rule,
+    active: Active,
+    /// Takes over when the peer is complete.
+    as_seed: Option<Active>,
     last_round: Option<Time>,
-}
-
-#[derive(Clone, Debug)]
-enum Rule {
-    TitForTat(TitForTat),
-    UnchokeAll,
 }
 
 impl Choker {
     pub fn new(policy: &Policy) -> Choker {
-        let rule = match policy.choker {
-            ChokerPolicy::UnchokeAll => Rule::UnchokeAll,
-            _ => Rule::TitForTat(TitForTat::new(policy)),
+        let active = match policy.choker {
+            ChokerPolicy::TitForTat => Active::TitForTat(TitForTat::new(policy)),
+            ChokerPolicy::Rarity => Active::Rarity(Rarity::new(policy)),
+            ChokerPolicy::Random => Active::Random(Random::new(policy)),
+            ChokerPolicy::UnchokeAll => Active::UnchokeAll(UnchokeAll),
         };
-        Choker { rule, last_round: None }
+        let as_seed = match (policy.choker, policy.seed_rule) {
+            (ChokerPolicy::TitForTat, SeedRule::Legout2006) => {
+                Some(Active::ServiceTime(ServiceTime::new(policy)))
+            }
+            (ChokerPolicy::TitForTat, SeedRule::Random) => Some(Active::Random(Random::new(policy))),
+            _ => None,
+        };
+        Choker { active, as_seed, last_round: None }
     }
 
     /// Whether [`Candidate::rare`] has to be filled in.
     pub fn wants_rarity(&self) -> bool {
-        false
+        matches!(self.active, Active::Rarity(_))
     }
 
     /// Replaces `unchoke` by everybody who is to be unchoked from now on, ascending. `candidates` are all
-    /// connections, ascending.
+    /// connections, ascending; `seeding` says that we have every piece, and never becomes false again.
     pub fn decide(
         &mut self,
         now: Time,
@@ -90,11 +105,14 @@ impl Choker {
         rng: &mut Stream,
         unchoke: &mut Vec<ConnId>,
     ) {
-        let situation = Situation::new(candidates, self.last_round, seeding);
-        let chosen = match (&mut self.rule, occasion) {
-            (Rule::TitForTat(rule), Occasion::Round) => rule.round(&situation, rng),
-            (Rule::TitForTat(rule), Occasion::SlotFree) => rule.fill(&situation, rng),
-            (Rule::UnchokeAll, _) => situation.interested,
+        if seeding && let Some(as_seed) = self.as_seed.take() {
+            self.active = as_seed;
+        }
+        let situation = Situation::new(now, candidates, self.last_round, seeding);
+        let rule = self.active.rule_mut();
+        let chosen = match occasion {
+            Occasion::Round => rule.round(&situation, rng),
+            Occasion::SlotFree => rule.fill(&situation, rng),
         };
         unchoke.clear();
         unchoke.extend(chosen.iter().map(|candidate| candidate.conn));
@@ -104,19 +122,57 @@ impl Choker {
         }
     }
 
-    /// Whether this connection holds its slot by lot and not by merit.
+    /// Whether this connection holds its slot by lot, where others hold theirs by merit.
     pub fn is_optimistic(&self, conn: ConnId) -> bool {
-        match &self.rule {
-            Rule::TitForTat(rule) => rule.is_optimistic(conn),
-            Rule::UnchokeAll => false,
-        }
+        self.active.rule().is_optimistic(conn)
     }
 
     /// Forgets a connection that is gone: its number may be used again.
     pub fn closed(&mut self, conn: ConnId) {
-        match &mut self.rule {
-            Rule::TitForTat(rule) => rule.closed(conn),
-            Rule::UnchokeAll => {}
+        self.active.rule_mut().closed(conn);
+    }
+}
+
+/// What every policy answers.
+trait Rule {
+    /// Who is unchoked after a round.
+    fn round<'a>(&mut self, situation: &Situation<'a>, rng: &mut Stream) -> Vec<&'a Candidate>;
+
+    /// Fills what is free and leaves everybody else alone.
+    fn fill<'a>(&mut self, situation: &Situation<'a>, rng: &mut Stream) -> Vec<&'a Candidate>;
+
+    fn is_optimistic(&self, conn: ConnId) -> bool;
+
+    fn closed(&mut self, conn: ConnId);
+}
+
+#[derive(Clone, Debug)]
+enum Active {
+    TitForTat(TitForTat),
+    ServiceTime(ServiceTime),
+    Rarity(Rarity),
+    Random(Random),
+    UnchokeAll(UnchokeAll),
+}
+
+impl Active {
+    fn rule(&self) -> &dyn Rule {
+        match self {
+            Active::TitForTat(rule) => rule,
+            Active::ServiceTime(rule) => rule,
+            Active::Rarity(rule) => rule,
+            Active::Random(rule) => rule,
+            Active::UnchokeAll(rule) => rule,
+        }
+    }
+
+    fn rule_mut(&mut self) -> &mut dyn Rule {
+        match self {
+            Active::TitForTat(rule) => rule,
+            Active::ServiceTime(rule) => rule,
+            Active::Rarity(rule) => rule,
+            Active::Random(rule) => rule,
+            Active::UnchokeAll(rule) => rule,
         }
     }
 }
@@ -125,15 +181,16 @@ impl Choker {
 struct Situation<'a> {
     /// By peer id.
     interested: Vec<&'a Candidate>,
+    now: Time,
     last_round: Option<Time>,
     seeding: bool,
 }
 
 impl<'a> Situation<'a> {
-    fn new(candidates: &'a [Candidate], last_round: Option<Time>, seeding: bool) -> Situation<'a> {
+    fn new(now: Time, candidates: &'a [Candidate], last_round: Option<Time>, seeding: bool) -> Situation<'a> {
         let mut interested: Vec<_> = candidates.iter().filter(|candidate| candidate.interested).collect();
         interested.sort_by_key(|candidate| (candidate.peer_id, candidate.conn));
-        Situation { interested, last_round, seeding }
+        Situation { interested, now, last_round, seeding }
     }
 
     /// Unchoked since the last round: too early to choke it again.

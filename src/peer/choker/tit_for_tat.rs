@@ -14,7 +14,7 @@
 
 use std::cmp::Reverse;
 
-use super::{Candidate, Situation, lot};
+use super::{Candidate, Rule, Situation, lot};
 use crate::id::ConnId;
 use crate::peer::policy::Policy;
 use crate::rng::Stream;
@@ -48,51 +48,6 @@ impl TitForTat {
             round: 0,
             by_lot: Vec::new(),
         }
-    }
-
-    pub fn round<'a>(&mut self, situation: &Situation<'a>, rng: &mut Stream) -> Vec<&'a Candidate> {
-        self.round += 1;
-        let by_merit = self.deserving(situation, rng);
-        let others = situation.interested.iter().copied().filter(|other| !lot::contains(&by_merit, other));
-        let (settled, open): (Vec<_>, Vec<_>) =
-            others.partition(|other| situation.is_fresh(other) || self.tenure(other) > self.round);
-        let mut by_lot =
-            lot::rank(settled, |other| (!situation.is_fresh(other), Reverse(self.tenure(other))), rng);
-        by_lot.truncate(self.slots - by_merit.len());
-
-        let (leaving, waiting): (Vec<_>, Vec<_>) = open.into_iter().partition(|other| other.unchoked);
-        for pool in [waiting, leaving] {
-            let free = self.slots - by_merit.len() - by_lot.len();
-            by_lot.extend(lot::draw(pool, free, |other| self.tickets(other), rng));
-        }
-        self.remember(&by_lot);
-        [by_merit, by_lot].concat()
-    }
-
-    /// Fills what is free and leaves everybody else alone.
-    pub fn fill<'a>(&mut self, situation: &Situation<'a>, rng: &mut Stream) -> Vec<&'a Candidate> {
-        let (mut by_lot, mut by_merit): (Vec<_>, Vec<_>) =
-            situation.unchoked().into_iter().partition(|unchoked| self.is_optimistic(unchoked.conn));
-        let mut waiting = situation.waiting();
-        let free = self.slots.saturating_sub(by_merit.len() + by_lot.len());
-        if free > 0 && !waiting.is_empty() {
-            let mut earned = self.ranking(situation, &waiting, rng);
-            earned.truncate(self.regular.saturating_sub(by_merit.len()).min(free));
-            waiting.retain(|other| !lot::contains(&earned, other));
-            let free = free - earned.len();
-            by_merit.extend(earned);
-            by_lot.extend(lot::draw(waiting, free, |other| self.tickets(other), rng));
-        }
-        self.remember(&by_lot);
-        [by_merit, by_lot].concat()
-    }
-
-    pub fn is_optimistic(&self, conn: ConnId) -> bool {
-        self.by_lot.iter().any(|lot| lot.conn == conn)
-    }
-
-    pub fn closed(&mut self, conn: ConnId) {
-        self.by_lot.retain(|lot| lot.conn != conn);
     }
 
     /// The best, but for as many as must make room for those whose slot is too fresh to take.
@@ -143,5 +98,51 @@ impl TitForTat {
             running => running,
         };
         self.by_lot = by_lot.iter().map(|lot| Lot { conn: lot.conn, until: until(lot) }).collect();
+    }
+}
+
+impl Rule for TitForTat {
+    fn round<'a>(&mut self, situation: &Situation<'a>, rng: &mut Stream) -> Vec<&'a Candidate> {
+        self.round += 1;
+        let by_merit = self.deserving(situation, rng);
+        let others = situation.interested.iter().copied().filter(|other| !lot::contains(&by_merit, other));
+        let (settled, open): (Vec<_>, Vec<_>) =
+            others.partition(|other| situation.is_fresh(other) || self.tenure(other) > self.round);
+        let mut by_lot =
+            lot::rank(settled, |other| (!situation.is_fresh(other), Reverse(self.tenure(other))), rng);
+        by_lot.truncate(self.slots - by_merit.len());
+
+        let (leaving, waiting): (Vec<_>, Vec<_>) = open.into_iter().partition(|other| other.unchoked);
+        for pool in [waiting, leaving] {
+            let free = self.slots - by_merit.len() - by_lot.len();
+            by_lot.extend(lot::draw(pool, free, |other| self.tickets(other), rng));
+        }
+        self.remember(&by_lot);
+        [by_merit, by_lot].concat()
+    }
+
+    fn fill<'a>(&mut self, situation: &Situation<'a>, rng: &mut Stream) -> Vec<&'a Candidate> {
+        let (mut by_lot, mut by_merit): (Vec<_>, Vec<_>) =
+            situation.unchoked().into_iter().partition(|unchoked| self.is_optimistic(unchoked.conn));
+        let mut waiting = situation.waiting();
+        let free = self.slots.saturating_sub(by_merit.len() + by_lot.len());
+        if free > 0 && !waiting.is_empty() {
+            let mut earned = self.ranking(situation, &waiting, rng);
+            earned.truncate(self.regular.saturating_sub(by_merit.len()).min(free));
+            waiting.retain(|other| !lot::contains(&earned, other));
+            let free = free - earned.len();
+            by_merit.extend(earned);
+            by_lot.extend(lot::draw(waiting, free, |other| self.tickets(other), rng));
+        }
+        self.remember(&by_lot);
+        [by_merit, by_lot].concat()
+    }
+
+    fn is_optimistic(&self, conn: ConnId) -> bool {
+        self.by_lot.iter().any(|lot| lot.conn == conn)
+    }
+
+    fn closed(&mut self, conn: ConnId) {
+        self.by_lot.retain(|lot| lot.conn != conn);
     }
 }

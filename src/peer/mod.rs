@@ -19,6 +19,7 @@ mod lifecycle;
 pub mod picker;
 pub mod pipeline;
 pub mod policy;
+pub mod preset;
 pub mod rates;
 mod receive;
 pub mod seam;

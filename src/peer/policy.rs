@@ -96,19 +96,6 @@ pub enum SeedRule {
     Random,
 }
 
-impl SeedRule {
-    pub const ALL: [SeedRule; 3] = [SeedRule::UploadRate, SeedRule::Legout2006, SeedRule::Random];
-
-    /// As scenarios write it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            SeedRule::UploadRate => "upload-rate",
-            SeedRule::Legout2006 => "legout2006",
-            SeedRule::Random => "random",
-        }
-    }
-}
-
 /// How many requests may be outstanding on a connection: `rate × time` in blocks, clamped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pipeline {

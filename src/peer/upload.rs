@@ -1,8 +1,8 @@
 //! Who may download from us, and which block goes out next.
 
 use crate::event::Event;
-use crate::id::{Block, ConnId};
-use crate::peer::choker::{Candidate, Occasion};
+use crate::id::{Block, ConnId, PieceIndex};
+use crate::peer::choker::{Candidate, Occasion, rare_pieces, rarity_score};
 use crate::peer::seam::Action;
 use crate::peer::{Peer, emit};
 use crate::time::Time;
@@ -67,8 +67,7 @@ impl Peer {
 
     fn candidates(&self, now: Time) -> Vec<Candidate> {
         let rare = self.choker.wants_rarity().then(|| self.rare_pieces());
-        let held =
-            |pieces: &Bitfield| rare.as_ref().map_or(0, |rare| rare.count() - rare.count_missing_in(pieces));
+        let score = |pieces: &Bitfield| rare.as_ref().map_or(0, |rare| rarity_score(rare, pieces));
         let candidate = |(conn, connection): (ConnId, &crate::peer::connection::Connection)| Candidate {
             conn,
             interested: connection.remote_interested,
@@ -76,7 +75,7 @@ impl Peer {
             snubbed: connection.snubbed,
             received: connection.received.sum(now),
             sent: connection.sent.sum(now),
-            rare: held(&connection.pieces),
+            rare: score(&connection.pieces),
             connected_at: connection.opened_at,
             unchoked_at: connection.unchoked_at,
             pending: !connection.uploads.is_empty(),
@@ -87,8 +86,8 @@ impl Peer {
 
     /// The pieces that few of the peers we know hold (the assignment's rule).
     fn rare_pieces(&self) -> Bitfield {
-        let known = self.connections.count();
-        rare_pieces(self.layout.pieces(), known, |piece| self.picker.availability(piece))
+        let pieces = (0..self.layout.pieces()).map(PieceIndex);
+        rare_pieces(pieces.map(|piece| self.picker.availability(piece)), self.connections.count())
     }
 
     fn unchoke(&mut self, now: Time, conn: ConnId, actions: &mut Vec<Action>) {
@@ -109,15 +108,4 @@ impl Peer {
         emit(Event::Choked { remote: connection.remote.index }, actions);
         self.send(now, conn, Message::Choke, actions);
     }
-}
-
-fn rare_pieces(pieces: u32, known: u32, holders: impl Fn(crate::id::PieceIndex) -> u32) -> Bitfield {
-    let mut rare = Bitfield::empty(pieces);
-    let most = (known * 3 / 10).max(1);
-    for piece in (0..pieces).map(crate::id::PieceIndex) {
-        if (1..=most).contains(&holders(piece)) {
-            rare.insert(piece);
-        }
-    }
-    rare
 }

@@ -46,6 +46,7 @@ impl ServiceTime {
         waiting: Vec<&'a Candidate>,
         rng: &mut Stream,
     ) -> Vec<&'a Candidate> {
+        self.drawn.retain(|drawn| kept.iter().any(|kept| kept.conn == *drawn));
         let drawn = lot::draw(waiting, self.slots.saturating_sub(kept.len()), |_| 1, rng);
         self.drawn.extend(drawn.iter().map(|winner| winner.conn));
         kept.extend(drawn);

@@ -2,8 +2,8 @@
 //! nothing of what the values mean.
 //!
 //! Beyond the grammar, keys must be sorted and unique, numbers canonical and within 64 bits, nesting and the number
-//! of tokens limited, and nothing may follow the value. Reading allocates for the entries of one dictionary or list
-//! at a time, never for a length that the input only claims.
+//! of tokens limited, and nothing may follow the value. Reading allocates at the most for what one dictionary or list
+//! really holds, never for a length that the input only claims.
 
 use bendy::decoding::{Decoder, DictDecoder, ListDecoder, Object};
 use bendy::state_tracker::Token;
@@ -106,6 +106,20 @@ impl<'a> Dict<'a> {
         self.0
     }
 
+    /// The values of these keys where they are there, without looking at others.
+    pub fn pick<const N: usize>(self, keys: [&str; N]) -> Result<[Option<Value<'a>>; N], BencodeError> {
+        let mut values = [None; N];
+        let mut decoder = decoder(self.0);
+        if let Some(Object::Dict(mut dict)) = decoder.next_object()? {
+            while let Some((key, value)) = dict.next_pair()? {
+                if let Some(at) = keys.iter().position(|wanted| wanted.as_bytes() == key) {
+                    values[at] = Some(Value::from_object(value)?);
+                }
+            }
+        }
+        Ok(values)
+    }
+
     /// The entries in their order: keys ascending, each once.
     pub fn entries(self) -> Result<Vec<(&'a [u8], Value<'a>)>, BencodeError> {
         let mut decoder = decoder(self.0);
@@ -173,6 +187,7 @@ mod tests {
         assert_eq!(info.raw(), b"d1:ai-7e1:bl3:xyzi0eee");
         let inner = info.entries().unwrap();
         assert_eq!(inner[0].1, Value::Integer(-7));
+        assert_eq!(info.pick(["b", "c", "a"]).unwrap(), [Some(inner[1].1), None, Some(inner[0].1)]);
         let items = inner[1].1.as_list().unwrap().items().unwrap();
         assert_eq!(items, [Value::Bytes(b"xyz"), Value::Integer(0)]);
     }

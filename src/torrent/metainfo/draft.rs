@@ -43,7 +43,7 @@ impl Draft<'_> {
                 top.emit_pair(b"announce-list", self.announce)?;
             }
             top.emit_pair_with(b"info", |encoder| self.encode_info(encoder))?;
-            top.emit_pair(BLOCK_SIZE_KEY, self.layout.block_size())
+            top.emit_pair(BLOCK_SIZE_KEY.as_bytes(), self.layout.block_size())
         })
     }
 

@@ -26,7 +26,7 @@ pub const MAX_BLOCK_SIZE: u32 = 16 << 20;
 pub const MAX_FILES: usize = 100_000;
 
 /// The key outside `info` that tells MiniBit's own block size to MiniBit; everybody else skips it.
-const BLOCK_SIZE_KEY: &[u8] = b"minibit block size";
+const BLOCK_SIZE_KEY: &str = "minibit block size";
 
 /// What is shared, and where to ask for peers.
 #[derive(Clone, Debug, PartialEq, Eq)]

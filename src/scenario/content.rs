@@ -43,8 +43,9 @@ impl ContentFile {
     pub fn inspect(named: &str, folder: &Path) -> io::Result<(ContentFile, u64)> {
         let path = folder.join(named);
         let mut file = File::open(&path)?;
-        if file.metadata()?.is_dir() {
-            return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
+        // Neither a folder nor a device that never ends.
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
         }
         let mut sha1 = Sha1::new();
         let mut buffer = vec![0; 64 << 10];

@@ -2,6 +2,7 @@
 //! open, so everything behind this module reads values and never decides defaults.
 
 pub mod content;
+pub mod file;
 pub mod population;
 
 use crate::peer::policy::Policy;

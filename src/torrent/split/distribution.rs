@@ -34,6 +34,22 @@ impl Distribution {
     pub fn stream(random_seed: u64) -> Stream {
         Stream::new(random_seed, Entity::Scenario, Purpose::Distribution)
     }
+
+    /// Whether [`distribute`] can hand out so many pieces to so many peers.
+    pub fn check(self, pieces: u32, peers: u32) -> Result<(), DistributionError> {
+        match self {
+            _ if peers == 0 => Err(DistributionError::NoPeers),
+            Distribution::Fixed { pieces_each } if pieces_each > pieces => {
+                Err(DistributionError::MoreThanThereAre { pieces_each, pieces })
+            }
+            Distribution::Fixed { pieces_each }
+                if u64::from(pieces_each) * u64::from(peers) < u64::from(pieces) =>
+            {
+                Err(DistributionError::TooFew { pieces_each, peers, pieces })
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Why pieces cannot be distributed as asked.
@@ -60,21 +76,13 @@ pub fn distribute(
     distribution: Distribution,
     stream: &mut Stream,
 ) -> Result<Vec<Bitfield>, DistributionError> {
-    if peers == 0 {
-        return Err(DistributionError::NoPeers);
-    }
+    distribution.check(pieces, peers)?;
     let mut held = vec![Bitfield::empty(pieces); peers as usize];
     match distribution {
         Distribution::RandomSubset => random_subset(&mut held, pieces, stream),
         Distribution::SingleSeed => held[0] = Bitfield::full(pieces),
         Distribution::Disjoint => deal(&mut held, pieces, stream),
         Distribution::Fixed { pieces_each } => {
-            if pieces_each > pieces {
-                return Err(DistributionError::MoreThanThereAre { pieces_each, pieces });
-            }
-            if u64::from(pieces_each) * u64::from(peers) < u64::from(pieces) {
-                return Err(DistributionError::TooFew { pieces_each, peers, pieces });
-            }
             deal(&mut held, pieces, stream);
             held.iter_mut().for_each(|mine| top_up(mine, pieces_each, stream));
         }

@@ -1,0 +1,100 @@
+//! The sections `[peers.NAME]`: one cohort each, in the order of the file.
+
+use super::names::START_WITH;
+use super::report::Problem;
+use super::section::{Section, Wrong, choice, quantity, text, whole};
+use super::tree::Value;
+use crate::scenario::{Arrival, Cohort, OnComplete, Scenario, StartWith};
+use crate::time::Span;
+use crate::units::{Rate, UnitError, parse_frequency, parse_rate, parse_span};
+
+/// Names head peers, rows and folders.
+const LONGEST_NAME: usize = 40;
+
+pub(super) fn read_cohorts(section: Section<'_>, problems: &mut Vec<Problem>) -> Vec<Cohort> {
+    let mut cohorts = Vec::new();
+    for (name, value, key_origin) in section.entries() {
+        let allowed = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
+        if name.is_empty() || name.chars().count() > LONGEST_NAME || !name.chars().all(allowed) {
+            let title = format!("{}: not a name for a cohort", section.path_of(name));
+            let label = format!("expected letters, digits, - and _, at most {LONGEST_NAME}");
+            problems.push(Problem::new(key_origin.clone(), title, label));
+            continue;
+        }
+        let cohort = Section::at(section.path_of(name), value, problems);
+        cohorts.push(read_cohort(name, cohort, problems));
+    }
+    cohorts
+}
+
+fn read_cohort(name: &str, mut section: Section<'_>, problems: &mut Vec<Problem>) -> Cohort {
+    let cohort = Cohort {
+        name: name.to_owned(),
+        count: section.read("count", problems, whole(0..=Scenario::MAX_PEERS)).unwrap_or(1),
+        start_with: section.read("start_with", problems, choice(START_WITH)).unwrap_or(StartWith::Share),
+        upload: section.read("upload", problems, rate).flatten(),
+        download: section.read("download", problems, rate).flatten(),
+        latency: section.read("latency", problems, quantity(parse_span)).unwrap_or(Span::ZERO),
+        arrival: section.read("arrival", problems, arrival).unwrap_or(Arrival::AtStart),
+        on_complete: section.read("on_complete", problems, on_complete).unwrap_or(OnComplete::Stay),
+        crash_every: section.read("crash", problems, or_never(parse_frequency)).flatten(),
+        rejoin: section.read("rejoin", problems, or_never(|text| parse_span(text).map(Some))).flatten(),
+    };
+    section.finish(problems);
+    cohort
+}
+
+fn rate(value: &Value) -> Result<Option<Rate>, Wrong> {
+    if text(value).is_ok_and(|text| text == "unlimited") {
+        return Ok(None);
+    }
+    quantity(parse_rate)(value).map(Some)
+}
+
+/// `"never"`, or what `parse` makes of the text.
+fn or_never<T>(
+    parse: fn(&str) -> Result<Option<T>, UnitError>,
+) -> impl FnOnce(&Value) -> Result<Option<T>, Wrong> {
+    move |value| {
+        if text(value).is_ok_and(|text| text == "never") {
+            return Ok(None);
+        }
+        quantity(parse)(value)
+    }
+}
+
+fn arrival(value: &Value) -> Result<Arrival, Wrong> {
+    const EXPECTED: &str = r#"expected "at start", "over 10 s" or "poisson 2 per min""#;
+    let written = text(value).map_err(|wrong| Wrong { expected: EXPECTED.to_owned(), ..wrong })?;
+    let bad = |error: UnitError| Wrong::new(error.to_string(), EXPECTED);
+    match written.split_once(' ') {
+        Some(("at", "start")) => Ok(Arrival::AtStart),
+        Some(("over", span)) => parse_span(span).map(Arrival::Over).map_err(bad),
+        Some(("poisson", frequency)) => match parse_frequency(frequency).map_err(bad)? {
+            Some(mean_gap) => Ok(Arrival::Poisson { mean_gap }),
+            None => Err(Wrong::new("nobody would ever arrive", EXPECTED)),
+        },
+        _ => Err(Wrong::new("unknown arrival", EXPECTED)),
+    }
+}
+
+fn on_complete(value: &Value) -> Result<OnComplete, Wrong> {
+    const EXPECTED: &str = r#"expected "stay", "leave", "leave after 5 min" or "leave after 2 copies""#;
+    let written = text(value).map_err(|wrong| Wrong { expected: EXPECTED.to_owned(), ..wrong })?;
+    match written {
+        "stay" => return Ok(OnComplete::Stay),
+        "leave" => return Ok(OnComplete::Leave),
+        _ => {}
+    }
+    let unknown = || Wrong::new("unknown choice", EXPECTED);
+    let after = written.strip_prefix("leave after ").ok_or_else(unknown)?;
+    match after.strip_suffix(" copies").or_else(|| after.strip_suffix(" copy")) {
+        Some(copies) => match copies.parse() {
+            Ok(copies) if copies > 0 => Ok(OnComplete::LeaveAfterCopies(copies)),
+            _ => Err(Wrong::new(format!("{copies:?} is no whole number of copies above zero"), EXPECTED)),
+        },
+        None => parse_span(after)
+            .map(OnComplete::LeaveAfter)
+            .map_err(|error| Wrong::new(error.to_string(), EXPECTED)),
+    }
+}

@@ -1,0 +1,37 @@
+//! How the file spells what the code calls by a variant: the same table reads and writes.
+
+use crate::peer::policy::{ChokerPolicy, PickerPolicy, SeedRule, StartedFirst};
+use crate::scenario::{DriverKind, StartWith};
+
+pub(super) const DRIVERS: &[(&str, DriverKind)] =
+    &[("sim", DriverKind::Sim), ("tasks", DriverKind::Tasks), ("processes", DriverKind::Processes)];
+
+pub(super) const PICKERS: &[(&str, PickerPolicy)] = &[
+    ("rarest-first", PickerPolicy::RarestFirst),
+    ("random", PickerPolicy::Random),
+    ("sequential", PickerPolicy::Sequential),
+];
+
+pub(super) const CHOKERS: &[(&str, ChokerPolicy)] = &[
+    ("tit-for-tat", ChokerPolicy::TitForTat),
+    ("rarity", ChokerPolicy::Rarity),
+    ("random", ChokerPolicy::Random),
+    ("unchoke-all", ChokerPolicy::UnchokeAll),
+];
+
+pub(super) const STARTED_FIRST: &[(&str, StartedFirst)] =
+    &[("equal", StartedFirst::Equal), ("always", StartedFirst::Always)];
+
+pub(super) const SEED_RULES: &[(&str, SeedRule)] = &[
+    ("upload-rate", SeedRule::UploadRate),
+    ("legout2006", SeedRule::Legout2006),
+    ("random", SeedRule::Random),
+];
+
+pub(super) const START_WITH: &[(&str, StartWith)] =
+    &[("share", StartWith::Share), ("all", StartWith::All), ("nothing", StartWith::Nothing)];
+
+/// The spelling of a variant. Every variant has one.
+pub(super) fn name_of<T: PartialEq>(names: &'static [(&'static str, T)], variant: &T) -> &'static str {
+    names.iter().find(|(_, named)| named == variant).map_or("", |(name, _)| name)
+}

@@ -1,0 +1,186 @@
+//! From a [`Scenario`] to its file, in full: every key with its value, nothing left to a default.
+
+use std::fmt::Write;
+
+use super::names::{CHOKERS, DRIVERS, PICKERS, SEED_RULES, START_WITH, STARTED_FIRST, name_of};
+use super::resolve::hex;
+use super::{Axis, Expect, ScenarioFile};
+use crate::peer::policy::Policy;
+use crate::scenario::{Arrival, Cohort, Content, ContentSource, Distribution, OnComplete, Scenario};
+use crate::units::{Rate, format_frequency, format_size, format_span};
+
+impl Scenario {
+    /// The scenario as a file with every key. Loading it from the same folder gives an equal scenario.
+    pub fn to_toml(&self) -> String {
+        let mut out = Writer::default();
+        out.text("title", &self.title);
+        out.bare("repeat", self.repeat);
+        out.bare("random_seed", self.random_seed);
+        out.0.push_str(&self.identity());
+        out.0
+    }
+
+    /// What makes two runs with one random seed the same run: the file without title, number of repeats and first
+    /// random seed. Results are filed under a hash of this.
+    pub fn identity(&self) -> String {
+        let mut out = Writer::default();
+        out.text("driver", name_of(DRIVERS, &self.driver));
+        out.bare("time_scale", self.time_scale);
+        out.text("time_limit", &format_span(self.time_limit));
+        out.content(&self.content);
+        out.distribution(self.distribution);
+        out.section("tracker");
+        out.text("interval", &format_span(self.tracker.interval));
+        out.bare("peers_returned", self.tracker.peers_returned);
+        out.policy(&self.policy);
+        self.cohorts.iter().for_each(|cohort| out.cohort(cohort));
+        out.0
+    }
+}
+
+impl ScenarioFile {
+    /// The whole file with every default: the base, its axes and its expectations.
+    pub fn to_toml(&self) -> String {
+        let mut out = Writer(self.base.to_toml());
+        if !self.axes.is_empty() {
+            out.section("compare");
+            self.axes.iter().for_each(|axis| out.axis(axis));
+        }
+        self.expects.iter().for_each(|expect| out.expect(expect));
+        out.0
+    }
+}
+
+#[derive(Default)]
+struct Writer(String);
+
+impl Writer {
+    fn section(&mut self, name: &str) {
+        self.line(format_args!("\n[{name}]"));
+    }
+
+    fn text(&mut self, key: &str, value: &str) {
+        self.line(format_args!("{key} = {}", quoted(value)));
+    }
+
+    fn bare(&mut self, key: &str, value: impl std::fmt::Display) {
+        self.line(format_args!("{key} = {value}"));
+    }
+
+    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+        writeln!(self.0, "{line}").expect("writing to a String cannot fail");
+    }
+
+    fn content(&mut self, content: &Content) {
+        self.section("content");
+        match &content.source {
+            ContentSource::File(file) => {
+                self.text("file", &file.named);
+                self.text("sha1", &hex(&file.sha1));
+            }
+            ContentSource::Synthetic => self.text("size", &format_size(content.layout.total())),
+        }
+        self.text("block_size", &format_size(u64::from(content.layout.block_size())));
+        self.text("piece_size", &format_size(u64::from(content.layout.piece_size())));
+    }
+
+    fn distribution(&mut self, distribution: Distribution) {
+        self.section("distribution");
+        match distribution {
+            Distribution::RandomSubset => self.text("kind", "random-subset"),
+            Distribution::SingleSeed => self.text("kind", "single-seed"),
+            Distribution::Disjoint => self.text("kind", "disjoint"),
+            Distribution::Fixed { pieces_each } => {
+                self.text("kind", "fixed");
+                self.bare("pieces", pieces_each);
+            }
+        }
+    }
+
+    fn policy(&mut self, policy: &Policy) {
+        self.section("policy");
+        self.text("picker", name_of(PICKERS, &policy.picker));
+        self.text("started_first", name_of(STARTED_FIRST, &policy.started_first));
+        self.bare("first_random", policy.first_random);
+        self.text("choker", name_of(CHOKERS, &policy.choker));
+        self.bare("unchoke_slots", policy.unchoke_slots);
+        self.bare("optimistic_slots", policy.optimistic_slots);
+        self.text("round", &format_span(policy.round));
+        self.bare("optimistic_rounds", policy.optimistic_rounds);
+        self.bare("newcomer_weight", policy.newcomer_weight);
+        self.text("seed_rule", name_of(SEED_RULES, &policy.seed_rule));
+        self.text("rate_window", &format_span(policy.rate_window));
+        self.text("snub_after", &format_span(policy.snub_after));
+        self.bare("max_connections", policy.max_connections);
+        self.section("policy.pipeline");
+        self.text("time", &format_span(policy.pipeline.time));
+        self.text("rate_window", &format_span(policy.pipeline.rate_window));
+        self.bare("min", policy.pipeline.min);
+        self.bare("max", policy.pipeline.max);
+    }
+
+    fn cohort(&mut self, cohort: &Cohort) {
+        self.section(&format!("peers.{}", quoted_unless_bare(&cohort.name)));
+        self.bare("count", cohort.count);
+        self.text("start_with", name_of(START_WITH, &cohort.start_with));
+        self.text("upload", &rate(cohort.upload));
+        self.text("download", &rate(cohort.download));
+        self.text("latency", &format_span(cohort.latency));
+        self.text("arrival", &arrival(cohort.arrival));
+        self.text("on_complete", &on_complete(cohort.on_complete));
+        self.text("crash", &cohort.crash_every.map_or("never".to_owned(), |gap| format_frequency(Some(gap))));
+        self.text("rejoin", &cohort.rejoin.map_or("never".to_owned(), format_span));
+    }
+
+    fn axis(&mut self, axis: &Axis) {
+        let values: Vec<String> = axis.values.iter().map(|value| quoted_unless_number(value)).collect();
+        self.line(format_args!("{} = [{}]", quoted(&axis.key), values.join(", ")));
+    }
+
+    fn expect(&mut self, expect: &Expect) {
+        self.line(format_args!("\n[[expect]]"));
+        self.text("metric", &expect.metric);
+        self.text("range", &expect.range.to_string());
+        if !expect.only.is_empty() {
+            let only: Vec<String> =
+                expect.only.iter().map(|(axis, value)| quoted(&format!("{axis}={value}"))).collect();
+            self.line(format_args!("only = [{}]", only.join(", ")));
+        }
+    }
+}
+
+fn rate(rate: Option<Rate>) -> String {
+    rate.map_or("unlimited".to_owned(), |rate| rate.to_string())
+}
+
+fn arrival(arrival: Arrival) -> String {
+    match arrival {
+        Arrival::AtStart => "at start".to_owned(),
+        Arrival::Over(span) => format!("over {}", format_span(span)),
+        Arrival::Poisson { mean_gap } => format!("poisson {}", format_frequency(Some(mean_gap))),
+    }
+}
+
+fn on_complete(on_complete: OnComplete) -> String {
+    match on_complete {
+        OnComplete::Stay => "stay".to_owned(),
+        OnComplete::Leave => "leave".to_owned(),
+        OnComplete::LeaveAfter(span) => format!("leave after {}", format_span(span)),
+        OnComplete::LeaveAfterCopies(copies) => format!("leave after {copies} copies"),
+    }
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+fn quoted_unless_bare(key: &str) -> String {
+    let bare = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+    if bare { key.to_owned() } else { quoted(key) }
+}
+
+/// Axis values are kept as text; what reads as a number or a flag was one.
+fn quoted_unless_number(value: &str) -> String {
+    let bare = value.parse::<f64>().is_ok() || value.parse::<u64>().is_ok() || value.parse::<bool>().is_ok();
+    if bare { value.to_owned() } else { quoted(value) }
+}

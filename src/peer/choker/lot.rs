@@ -1,4 +1,5 @@
-//! Drawing lots among candidates, and ranking them with lots among equals.
+//! Drawing lots among candidates, and ranking them with lots among equals. Both begin from the order of peer ids, so
+//! that the numbers of connections, which each driver chooses, decide nothing.
 
 use super::Candidate;
 use crate::rng::Stream;
@@ -14,6 +15,10 @@ pub(super) fn draw<'a>(
     if from.len() <= count {
         return from;
     }
+    if count == 0 {
+        return Vec::new();
+    }
+    order(&mut from);
     let mut drawn = Vec::with_capacity(count);
     while drawn.len() < count {
         let mut ticket = rng.below(from.iter().map(|candidate| weight(candidate)).sum());
@@ -34,9 +39,14 @@ pub(super) fn rank<'a, K: Ord>(
     key: impl Fn(&Candidate) -> K,
     rng: &mut Stream,
 ) -> Vec<&'a Candidate> {
+    order(&mut from);
     rng.shuffle(&mut from);
     from.sort_by_key(|candidate| key(candidate));
     from
+}
+
+fn order(candidates: &mut [&Candidate]) {
+    candidates.sort_unstable_by_key(|candidate| (candidate.peer_id, candidate.conn));
 }
 
 pub(super) fn contains(among: &[&Candidate], candidate: &Candidate) -> bool {

@@ -179,7 +179,6 @@ impl Active {
 
 /// What a policy sees of one decision.
 struct Situation<'a> {
-    /// By peer id.
     interested: Vec<&'a Candidate>,
     now: Time,
     last_round: Option<Time>,
@@ -188,8 +187,7 @@ struct Situation<'a> {
 
 impl<'a> Situation<'a> {
     fn new(now: Time, candidates: &'a [Candidate], last_round: Option<Time>, seeding: bool) -> Situation<'a> {
-        let mut interested: Vec<_> = candidates.iter().filter(|candidate| candidate.interested).collect();
-        interested.sort_by_key(|candidate| (candidate.peer_id, candidate.conn));
+        let interested = candidates.iter().filter(|candidate| candidate.interested).collect();
         Situation { interested, now, last_round, seeding }
     }
 

@@ -124,6 +124,8 @@ pub enum CloseReason {
     AlreadyConnected,
     #[error("connection limit reached")]
     TooManyConnections,
+    #[error("nothing came for long, and others may have more")]
+    Turnover,
     #[error("both ends are complete")]
     BothComplete,
     #[error("nothing received for the idle time")]

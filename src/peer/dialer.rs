@@ -63,14 +63,18 @@ impl Dialer {
         self.dialing
     }
 
-    /// The next address to dial. `connected` tells whether we are connected to this peer id already.
-    pub(crate) fn next(&mut self, now: Time, connected: impl Fn(PeerId) -> bool) -> Option<SocketAddr> {
+    /// The next address to dial. `connected` tells whether we are connected to this address, or to who was there.
+    pub(crate) fn next(
+        &mut self,
+        now: Time,
+        connected: impl Fn(SocketAddr, Option<PeerId>) -> bool,
+    ) -> Option<SocketAddr> {
         while let Some(addr) = self.ready.pop_front() {
             let Some(contact) = self.known.get_mut(&addr) else { continue };
             if contact.state != State::Ready {
                 continue;
             }
-            if contact.peer_id.is_some_and(&connected) {
+            if connected(addr, contact.peer_id) {
                 contact.state = State::WaitingUntil(now + LONGEST_WAIT);
                 continue;
             }
@@ -139,6 +143,11 @@ impl Dialer {
         }
     }
 
+    /// Whether there is an address that could be dialled, now or after a wait.
+    pub(crate) fn has_others(&self) -> bool {
+        !self.ready.is_empty() || self.due().is_some()
+    }
+
     fn dial_over(&mut self, addr: SocketAddr) {
         if let Some(contact) = self.known.get_mut(&addr) {
             self.dialing -= u32::from(std::mem::take(&mut contact.dialing));
@@ -173,7 +182,7 @@ mod tests {
         SocketAddr::from(([10, 0, 0, last], 6881))
     }
 
-    fn nobody(_: PeerId) -> bool {
+    fn nobody(_: SocketAddr, _: Option<PeerId>) -> bool {
         false
     }
 
@@ -210,6 +219,6 @@ mod tests {
         dialer.closed(Time::ZERO, addr(1), Time::ZERO);
         let later = Time::ZERO + LONGEST_WAIT;
         dialer.wake(later);
-        assert_eq!(dialer.next(later, |other| other == id), None);
+        assert_eq!(dialer.next(later, |_, other| other == Some(id)), None);
     }
 }

@@ -87,6 +87,7 @@ impl Peer {
         let (from, sender) = (connection.remote.index, connection.remote.peer_id);
         let length = payload.length() as u64;
         self.downloaded += length;
+        self.last_block_at = now;
         connection.received.add(now, length);
         connection.recent.add(now, length);
         connection.owing_since = now;

@@ -78,6 +78,11 @@ impl Peer {
         self.picker.availability(piece)
     }
 
+    /// The remote holds its slot by lot and not by merit.
+    pub fn is_optimistic(&self, conn: ConnId) -> bool {
+        self.choker.is_optimistic(conn)
+    }
+
     /// The most requests that may ever be outstanding on a connection.
     pub fn pipeline_cap(&self) -> usize {
         self.policy.pipeline.max as usize

@@ -128,7 +128,10 @@ impl Peer {
     pub(super) fn dial(&mut self, now: Time, actions: &mut Vec<Action>) {
         while self.connections.count() + self.dialer.dialing() < self.policy.max_connections {
             let connections = &self.connections;
-            let connected = |peer_id| connections.iter().any(|(_, other)| other.remote.peer_id == peer_id);
+            let connected = |addr, peer_id| {
+                let mut remotes = connections.iter().map(|(_, connection)| &connection.remote);
+                remotes.any(|remote| remote.addr == addr || Some(remote.peer_id) == peer_id)
+            };
             let Some(addr) = self.dialer.next(now, connected) else { return };
             actions.push(Action::Connect { addr });
         }
@@ -138,7 +141,28 @@ impl Peer {
         self.announcer.succeeded(now, response);
         emit(Event::Announced { peers: response.peers.len() as u32 }, actions);
         self.dialer.learn(&response.peers, self.addr);
+        self.make_room(now, actions);
         self.dial(now, actions);
+    }
+
+    /// A peer that has got nothing for long, is connected to as many as it may, and knows of others gives up half of
+    /// its connections, the idlest and oldest first. Otherwise a few peers that have nothing for each other could
+    /// stay among themselves for ever. (libtorrent's peer turnover, for peers that starve.)
+    fn make_room(&mut self, now: Time, actions: &mut Vec<Action>) {
+        let full = self.connections.count() >= self.policy.max_connections;
+        let starved = !self.have.is_full() && now.since(self.last_block_at) >= self.policy.snub_after;
+        if !full || !starved || !self.dialer.has_others() {
+            return;
+        }
+        let rank = |(conn, connection): (ConnId, &Connection)| {
+            (connection.remote_interested, connection.am_interested, connection.opened_at, conn)
+        };
+        let mut ranked: Vec<_> = self.connections.iter().map(rank).collect();
+        ranked.sort_unstable();
+        let half = ranked.len().div_ceil(2);
+        for (_, _, _, conn) in ranked.into_iter().take(half) {
+            self.close(now, conn, CloseReason::Turnover, actions);
+        }
     }
 
     pub(super) fn announce_failed(&mut self, now: Time, reason: Box<str>, actions: &mut Vec<Action>) {

@@ -84,6 +84,8 @@ pub struct Peer {
     lost_a_piece: bool,
     /// Left in good order; nothing happens any more.
     stopped: bool,
+    /// When a block last came in, or when the stay began.
+    last_block_at: Time,
     uploaded: u64,
     downloaded: u64,
     missing: u64,
@@ -131,6 +133,7 @@ impl Peer {
             was_complete: setup.have.is_full(),
             lost_a_piece: false,
             stopped: false,
+            last_block_at: now,
             uploaded: 0,
             downloaded: 0,
             missing,

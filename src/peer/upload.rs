@@ -5,7 +5,7 @@ use crate::id::{Block, ConnId, PieceIndex};
 use crate::peer::choker::{Candidate, Occasion, rare_pieces, rarity_score};
 use crate::peer::seam::Action;
 use crate::peer::{Peer, emit};
-use crate::time::Time;
+use crate::time::{Span, Time};
 use crate::torrent::bitfield::Bitfield;
 use crate::wire::message::Message;
 
@@ -102,6 +102,11 @@ impl Peer {
     /// Requests of this unchoke are not answered any more; the remote asks again after the next one.
     fn choke(&mut self, now: Time, conn: ConnId, actions: &mut Vec<Action>) {
         let Some(connection) = self.connections.get_mut(conn) else { return };
+        let held = connection.unchoked_at.map_or(Span::MAX, |since| now.since(since));
+        assert!(
+            !connection.remote_interested || held >= self.policy.round,
+            "{conn:?} was unchoked for {held} only"
+        );
         connection.unchoked = false;
         self.queued_uploads -= connection.uploads.len() as u32;
         connection.uploads.clear();

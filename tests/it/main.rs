@@ -5,4 +5,6 @@ mod cleanup;
 mod command;
 mod layers;
 mod metainfo;
+mod sampler;
 mod split;
+mod swarms;

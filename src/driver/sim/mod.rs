@@ -1,1 +1,129 @@
 //! Virtual time: a discrete-event simulator that runs the peers and the tracker without sockets or clock.
+//!
+//! The same scenario and random seed give the same records, on every machine: integers decide, one total order of
+//! events, one stream of draws per (seed, peer, purpose). A path costs latency, an uplink serves one block at a time,
+//! a downlink queues what arrives together; control messages cost latency only. A dial takes one path there and one
+//! back, as a handshake does on an open socket.
+
+mod announces;
+mod connection;
+mod event;
+mod host;
+mod invariants;
+mod queue;
+mod world;
+
+use crate::driver::{Control, DriverError, Ended, Outcome, Recorder};
+use crate::id::{Block, PeerIndex};
+use crate::scenario::Scenario;
+use crate::time::Time;
+
+pub use world::World;
+
+use invariants::Invariants;
+
+/// So many events pass between two looks at whether somebody wants the run to end.
+const EVENTS_PER_LOOK: u64 = 1024;
+
+/// What a simulated run does besides.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Check every invariant after every step; a broken one ends the run with an error.
+    pub check: bool,
+    /// What goes wrong on purpose.
+    pub fault: Fault,
+    /// Every message is encoded and decoded on its way, as on a socket.
+    pub through_codec: bool,
+}
+
+/// Peers that send bad data.
+#[derive(Clone, Debug, Default)]
+pub struct Fault {
+    pub corrupters: Vec<PeerIndex>,
+    /// They spoil every so manieth piece; 0 means none.
+    pub every: u32,
+}
+
+impl Fault {
+    fn corrupts(&self, peer: PeerIndex, block: Block) -> bool {
+        self.every > 0 && block.piece.0.is_multiple_of(self.every) && self.corrupters.contains(&peer)
+    }
+}
+
+/// Runs `scenario` with `random_seed` in virtual time. Records come in the order of their time.
+pub fn run(
+    scenario: &Scenario,
+    random_seed: u64,
+    options: &Options,
+    recorder: &mut dyn Recorder,
+    control: &Control,
+) -> Result<Outcome, DriverError> {
+    let mut world = World::new(scenario, random_seed, options);
+    let mut invariants = options.check.then(|| Invariants::new(&world));
+    let limit = Time::ZERO + scenario.time_limit;
+    let ended = world.run(limit, invariants.as_mut(), recorder, control)?;
+    if let Some(invariants) = &mut invariants {
+        invariants.at_end(&world, &ended)?;
+    }
+    world.finish();
+    world.hand_over(recorder, None)?;
+    Ok(Outcome { ended, at: world.now(), pace: None })
+}
+
+impl World {
+    /// Lets events happen until the run is over by itself, at `limit`, or when it is interrupted.
+    fn run(
+        &mut self,
+        limit: Time,
+        mut invariants: Option<&mut Invariants>,
+        recorder: &mut dyn Recorder,
+        control: &Control,
+    ) -> Result<Ended, DriverError> {
+        for looked in 0u64.. {
+            if let Some(ended) = self.course.ended(self.now) {
+                return Ok(ended);
+            }
+            if looked.is_multiple_of(EVENTS_PER_LOOK) && control.is_interrupted() {
+                return Ok(Ended::Interrupted);
+            }
+            let next = self.queue.next_at().unwrap_or(Time::NEVER);
+            let stuck = self.course.ask_again_at().filter(|at| *at <= next.min(limit));
+            if let Some(at) = stuck.filter(|at| *at > self.now) {
+                self.now = at;
+                continue;
+            }
+            if next > limit {
+                self.now = limit;
+                return Ok(Ended::TimeLimit);
+            }
+            if let Some((at, event)) = self.queue.pop() {
+                self.step(at, event);
+            }
+            self.hand_over(recorder, invariants.as_deref_mut())?;
+        }
+        unreachable!("2^64 events do not happen")
+    }
+
+    /// Passes new records on, and lets the invariants look at them and at the peers that were stepped.
+    fn hand_over(
+        &mut self,
+        recorder: &mut dyn Recorder,
+        invariants: Option<&mut Invariants>,
+    ) -> Result<(), DriverError> {
+        let records = std::mem::take(&mut self.records);
+        for record in &records {
+            recorder.record(record);
+        }
+        let touched = std::mem::take(&mut self.touched);
+        let answers = std::mem::take(&mut self.answers);
+        if let Some(invariants) = invariants {
+            invariants.look(self, &records, &touched, &answers)?;
+        }
+        Ok(())
+    }
+
+    /// The time of what happened last.
+    pub fn now(&self) -> Time {
+        self.now
+    }
+}

@@ -1,0 +1,59 @@
+//! The tracker in virtual time: a host without links of its own, reached after the asker's latency.
+
+use crate::driver::sim::event::Event;
+use crate::driver::sim::world::World;
+use crate::id::PeerIndex;
+use crate::time::Time;
+use crate::tracker::{RequestId, TrackerAction, TrackerInput, TrackerReply};
+use crate::wire::announce::{AnnounceRequest, AnnounceResponse};
+
+/// An answer of the tracker and who asked: what the invariants look at.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) asker: PeerIndex,
+    pub(super) response: AnnounceResponse,
+}
+
+impl World {
+    pub(super) fn announce_arrives(
+        &mut self,
+        peer: PeerIndex,
+        stay: u32,
+        tracker: usize,
+        request: AnnounceRequest,
+    ) {
+        let host = self.host(peer);
+        let (addr, latency) = (host.plan.virtual_addr, host.plan.latency);
+        let input = TrackerInput::Announce { from: RequestId(u64::from(peer.0)), addr, request };
+        for TrackerAction::Reply { reply, .. } in self.ask_tracker(input) {
+            let answer = match reply {
+                TrackerReply::Announce(response) => {
+                    self.answers.push(Answer { asker: peer, response: response.clone() });
+                    Ok(response)
+                }
+                TrackerReply::Refused(refusal) => Err(refusal.reason),
+                TrackerReply::Scrape(_) => continue,
+            };
+            let answered = Event::AnnounceAnswered { peer, stay, tracker, answer };
+            let source = self.tracker_source();
+            self.schedule(self.now + latency, source, answered);
+        }
+    }
+
+    pub(super) fn tracker_timer(&mut self) {
+        self.tracker_timer_at = None;
+        self.ask_tracker(TrackerInput::Timeout);
+    }
+
+    fn ask_tracker(&mut self, input: TrackerInput) -> Vec<TrackerAction> {
+        let mut actions = Vec::new();
+        self.tracker.handle(self.now, input, &mut actions);
+        let due = self.tracker.deadline().map(|at| at.max(self.now)).filter(|at| *at < Time::NEVER);
+        if let Some(at) = due.filter(|at| self.tracker_timer_at.is_none_or(|scheduled| *at < scheduled)) {
+            self.tracker_timer_at = Some(at);
+            let source = self.tracker_source();
+            self.schedule(at, source, Event::TrackerTimer);
+        }
+        actions
+    }
+}

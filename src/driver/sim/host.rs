@@ -1,0 +1,145 @@
+//! A simulated host: one peer, its links, and a disk that only remembers which blocks are bad.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::driver::sim::connection::{LinkId, Side};
+use crate::id::{Block, ConnId, PieceIndex};
+use crate::link::{Downlink, Uplink};
+use crate::peer::{Peer, Verdict};
+use crate::scenario::population::PeerPlan;
+use crate::time::{Span, Time};
+use crate::torrent::bitfield::Bitfield;
+use crate::torrent::layout::Layout;
+use crate::wire::message::Payload;
+
+/// One participant and the machine it runs on.
+#[derive(Clone, Debug)]
+pub(super) struct Host {
+    pub(super) plan: PeerPlan,
+    /// Present while the peer is.
+    pub(super) peer: Option<Peer>,
+    /// Counts the stays; the first is 0.
+    pub(super) stay: u32,
+    /// What is verified on its disk; outlives a crash.
+    pub(super) have: Bitfield,
+    /// The connection behind each of the peer's numbers, and which end of it we are.
+    slots: Vec<Option<(LinkId, Side)>>,
+    pub(super) uplink: Uplink,
+    pub(super) downlink: Downlink,
+    /// The block in service, and the number of its service (a service that was broken off has another number).
+    pub(super) in_service: Option<(LinkId, Side, Block)>,
+    pub(super) service: u64,
+    /// When the next `Event::Timer` of this stay is scheduled.
+    pub(super) timer_at: Option<Time>,
+    /// Bytes that left over all stays.
+    pub(super) uploaded: u64,
+    /// It has been told to leave, or will be by an event that is scheduled.
+    pub(super) leaving: bool,
+    corrupt: BTreeMap<PieceIndex, BTreeSet<u32>>,
+}
+
+impl Host {
+    pub(super) fn new(plan: PeerPlan) -> Host {
+        Host {
+            have: plan.initial.clone(),
+            peer: None,
+            stay: 0,
+            slots: Vec::new(),
+            uplink: Uplink::new(plan.upload),
+            downlink: Downlink::new(plan.download, plan.arrival),
+            in_service: None,
+            service: 0,
+            timer_at: None,
+            uploaded: 0,
+            leaving: false,
+            corrupt: BTreeMap::new(),
+            plan,
+        }
+    }
+
+    /// A peer begins a stay on this host.
+    pub(super) fn arrive(&mut self, peer: Peer, now: Time) {
+        self.peer = Some(peer);
+        self.uplink = Uplink::new(self.plan.upload);
+        self.downlink = Downlink::new(self.plan.download, now);
+    }
+
+    /// The stay is over: memory, connections and links are gone, the disk remains.
+    pub(super) fn depart(&mut self) -> Option<Peer> {
+        self.stay += 1;
+        self.in_service = None;
+        self.service += 1;
+        self.timer_at = None;
+        self.leaving = false;
+        self.corrupt.clear();
+        self.slots.clear();
+        self.peer.take()
+    }
+
+    /// The lowest number that is not in use, now in use for this connection.
+    pub(super) fn open(&mut self, link: LinkId, side: Side) -> ConnId {
+        let free = self.slots.iter().position(Option::is_none).unwrap_or(self.slots.len());
+        if free == self.slots.len() {
+            self.slots.push(None);
+        }
+        self.slots[free] = Some((link, side));
+        ConnId(free as u32)
+    }
+
+    pub(super) fn close(&mut self, conn: ConnId) {
+        self.slots[conn.0 as usize] = None;
+    }
+
+    pub(super) fn link(&self, conn: ConnId) -> Option<(LinkId, Side)> {
+        self.slots.get(conn.0 as usize).copied().flatten()
+    }
+
+    /// The open connections.
+    pub(super) fn links(&self) -> impl Iterator<Item = (LinkId, Side)> + '_ {
+        self.slots.iter().flatten().copied()
+    }
+
+    /// Remembers whether a block is bad.
+    pub(super) fn store(&mut self, block: Block, payload: &Payload) {
+        if matches!(payload, Payload::Virtual { corrupt: true, .. }) {
+            self.corrupt.entry(block.piece).or_default().insert(block.begin);
+        } else if let Some(bad) = self.corrupt.get_mut(&block.piece) {
+            bad.remove(&block.begin);
+        }
+    }
+
+    /// Judges a piece as hash and disk would.
+    pub(super) fn verify(&mut self, piece: PieceIndex, layout: Layout, digests: bool) -> Verdict {
+        let bad = self.corrupt.remove(&piece).unwrap_or_default();
+        let digest = |index: u32| u64::from(bad.contains(&(index * layout.block_size())));
+        let all = || (0..layout.blocks_in(piece)).map(digest).collect();
+        if bad.is_empty() {
+            self.have.insert(piece);
+            Verdict::Good { digests: if digests { all() } else { Vec::new() } }
+        } else {
+            Verdict::Bad { digests: all() }
+        }
+    }
+
+    /// How long a block occupies the uplink from `now` on.
+    pub(super) fn serve(&mut self, now: Time, block: Block) -> Time {
+        self.uplink.serve(now, block.length)
+    }
+
+    /// Whether it is now time to leave of its own will, and how long to wait with it.
+    pub(super) fn wants_to_leave(&self, content: u64) -> Option<Span> {
+        use crate::scenario::OnComplete::{Leave, LeaveAfter, LeaveAfterCopies, Stay};
+        let complete = self.peer.as_ref().is_some_and(Peer::is_complete);
+        if self.leaving || !complete {
+            return None;
+        }
+        match self.plan.on_complete {
+            Stay => None,
+            Leave => Some(Span::ZERO),
+            LeaveAfter(wait) => Some(wait),
+            LeaveAfterCopies(copies) => {
+                (self.uploaded >= content.saturating_mul(u64::from(copies))).then_some(Span::ZERO)
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Payload is conserved: what was sent was received, is under way, or was lost with its connection.
+
+use std::collections::BTreeMap;
+
+use super::{Invariant, ensure};
+use crate::driver::sim::world::World;
+use crate::event::{BlockFate, Event, Record};
+use crate::id::PeerIndex;
+use crate::peer::Peer;
+
+#[derive(Default)]
+pub(super) struct Bytes {
+    sent: u64,
+    received: u64,
+    /// From, to.
+    pairs: BTreeMap<(PeerIndex, PeerIndex), Pair>,
+    /// Useful bytes of the present stay, and what became of them.
+    kept: BTreeMap<PeerIndex, Kept>,
+}
+
+#[derive(Default)]
+struct Pair {
+    uploaded: u64,
+    downloaded: u64,
+}
+
+#[derive(Default)]
+struct Kept {
+    useful: u64,
+    verified: u64,
+    failed: u64,
+}
+
+impl Invariant for Bytes {
+    fn name(&self) -> &'static str {
+        "bytes"
+    }
+
+    fn record(&mut self, world: &World, record: &Record) -> Result<(), String> {
+        let peer = record.peer;
+        match record.event {
+            Event::Arrived { .. } => {
+                self.kept.insert(peer, Kept::default());
+            }
+            Event::Uploaded { to: Some(to), block } => {
+                self.sent += u64::from(block.length);
+                self.pairs.entry((peer, to)).or_default().uploaded += u64::from(block.length);
+            }
+            Event::Downloaded { from: Some(from), block, fate } => {
+                self.received += u64::from(block.length);
+                let pair = self.pairs.entry((from, peer)).or_default();
+                pair.downloaded += u64::from(block.length);
+                let (up, down) = (pair.uploaded, pair.downloaded);
+                ensure(down <= up, || format!("got {down} bytes from {from}, who sent {up}"))?;
+                if fate == BlockFate::Useful {
+                    self.kept.entry(peer).or_default().useful += u64::from(block.length);
+                }
+            }
+            Event::PieceVerified { piece } => {
+                self.kept.entry(peer).or_default().verified += u64::from(world.layout.piece_length(piece));
+            }
+            Event::PieceFailed { bytes, .. } => {
+                self.kept.entry(peer).or_default().failed += u64::from(bytes);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn peer(&mut self, world: &World, index: PeerIndex, peer: &Peer) -> Result<(), String> {
+        let kept = self.kept.entry(index).or_default();
+        let (useful, unverified) = (kept.useful, peer.picker().unverified_bytes());
+        let accounted = kept.verified + kept.failed + unverified;
+        // A retry that changes hands drops what it had; that happens only where somebody sends bad data.
+        let faultless = world.is_faultless();
+        ensure(accounted == useful || (!faultless && accounted < useful), || {
+            format!(
+                "{useful} useful bytes, but {} verified, {} failed and {unverified} unverified",
+                kept.verified, kept.failed
+            )
+        })
+    }
+
+    fn world(&mut self, world: &World) -> Result<(), String> {
+        let (sent, received, flow) = (self.sent, self.received, world.flow);
+        ensure(sent == received + flow.underway + flow.lost, || {
+            format!("{sent} bytes sent, {received} received, {} under way, {} lost", flow.underway, flow.lost)
+        })
+    }
+}

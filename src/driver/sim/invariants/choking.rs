@@ -1,0 +1,97 @@
+//! Slots are kept, only interested peers are unchoked, and the optimistic unchoke moves on while somebody waits for
+//! it. (That nobody is choked within a round unless it lost interest is asserted by the peer itself, which knows.)
+
+use std::collections::BTreeMap;
+
+use super::{Invariant, ensure};
+use crate::driver::sim::world::World;
+use crate::event::{Event, Record};
+use crate::id::{ConnId, PeerIndex};
+use crate::peer::Peer;
+use crate::peer::policy::ChokerPolicy;
+use crate::time::Time;
+
+#[derive(Default)]
+pub(super) struct Choking {
+    /// Since when a connection holds its slot by lot, or waits choked and interested.
+    by_lot: BTreeMap<(PeerIndex, ConnId, PeerIndex), Time>,
+    waiting: BTreeMap<(PeerIndex, ConnId, PeerIndex), Time>,
+}
+
+impl Invariant for Choking {
+    fn name(&self) -> &'static str {
+        "choking"
+    }
+
+    fn record(&mut self, _world: &World, record: &Record) -> Result<(), String> {
+        let peer = record.peer;
+        match record.event {
+            Event::Disconnected { remote: Some(remote), .. } => {
+                self.by_lot.retain(|(owner, _, other), _| (*owner, *other) != (peer, remote));
+                self.waiting.retain(|(owner, _, other), _| (*owner, *other) != (peer, remote));
+            }
+            Event::Arrived { .. } => {
+                self.by_lot.retain(|(owner, ..), _| *owner != peer);
+                self.waiting.retain(|(owner, ..), _| *owner != peer);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn peer(&mut self, world: &World, index: PeerIndex, peer: &Peer) -> Result<(), String> {
+        let policy = peer.policy();
+        let unchoked: Vec<_> = peer.connections().filter(|(_, connection)| connection.unchoked()).collect();
+        for (conn, connection) in &unchoked {
+            ensure(connection.remote_interested(), || format!("{conn:?} is unchoked, but not interested"))?;
+            ensure(world.host(index).plan.uploads(), || format!("{conn:?} is unchoked without an uplink"))?;
+        }
+        let slots = (policy.unchoke_slots + policy.optimistic_slots) as usize;
+        ensure(policy.choker == ChokerPolicy::UnchokeAll || unchoked.len() <= slots, || {
+            format!("{} unchoked in {slots} slots", unchoked.len())
+        })?;
+        if policy.choker == ChokerPolicy::TitForTat {
+            self.optimistic_moves_on(world, index, peer)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Choking {
+    fn optimistic_moves_on(&mut self, world: &World, index: PeerIndex, peer: &Peer) -> Result<(), String> {
+        let policy = peer.policy();
+        let mut waiting_longest = Time::NEVER;
+        for (conn, connection) in peer.connections() {
+            let Some(remote) = connection.remote().index else { continue };
+            let key = (index, conn, remote);
+            let by_lot = connection.unchoked() && peer.is_optimistic(conn);
+            let waits = connection.remote_interested() && !connection.unchoked() && !connection.snubbed();
+            since(&mut self.by_lot, key, by_lot, world.now);
+            if let Some(at) = since(&mut self.waiting, key, waits, world.now) {
+                waiting_longest = waiting_longest.min(at);
+            }
+        }
+        let longest = policy.round * u64::from(policy.optimistic_rounds + 1);
+        for (conn, connection) in peer.connections() {
+            let Some(remote) = connection.remote().index else { continue };
+            if let Some(&at) = self.by_lot.get(&(index, conn, remote)) {
+                let overdue = world.now.since(at.max(waiting_longest)) > longest;
+                ensure(waiting_longest == Time::NEVER || !overdue, || {
+                    format!("{conn:?} holds an optimistic slot since {at} while another waits")
+                })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Follows since when something is so.
+fn since<K: Ord>(times: &mut BTreeMap<K, Time>, key: K, holds: bool, now: Time) -> Option<Time> {
+    if holds {
+        Some(*times.entry(key).or_insert(now))
+    } else {
+        times.remove(&key);
+        None
+    }
+}

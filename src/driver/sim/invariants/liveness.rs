@@ -1,0 +1,57 @@
+//! Where somebody present has what somebody present lacks, something moves before long.
+
+use super::{Invariant, ensure};
+use crate::driver::sim::world::World;
+use crate::event::{Event, Record};
+use crate::time::{Span, Time};
+
+pub(super) struct Liveness {
+    /// Longer than this nothing may stand still: ten minutes, or many block times of the slowest link.
+    patience: Span,
+    last_change: Time,
+}
+
+impl Liveness {
+    pub(super) fn new(world: &World) -> Liveness {
+        let block = u64::from(world.layout.block_size());
+        let rates = world.hosts.iter().flat_map(|host| [host.plan.upload, host.plan.download]).flatten();
+        let slowest = rates.filter(|rate| !rate.is_zero()).map(|rate| rate.time_for(block)).max();
+        let patience = Span::from_secs(600).max(slowest.unwrap_or_default() * 100);
+        Liveness { patience, last_change: Time::ZERO }
+    }
+}
+
+impl Invariant for Liveness {
+    fn name(&self) -> &'static str {
+        "liveness"
+    }
+
+    fn record(&mut self, _world: &World, record: &Record) -> Result<(), String> {
+        match record.event {
+            Event::Arrived { .. }
+            | Event::Left
+            | Event::Crashed
+            | Event::Downloaded { .. }
+            | Event::Completed => {
+                self.last_change = record.at;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn world(&mut self, world: &World) -> Result<(), String> {
+        let still = world.now.since(self.last_change);
+        if still <= self.patience {
+            return Ok(());
+        }
+        let here = || world.hosts.iter().filter(|host| host.peer.is_some());
+        let stuck = here().find(|leecher| {
+            here().any(|holder| holder.plan.uploads() && !holder.have.is_subset_of(&leecher.have))
+        });
+        ensure(stuck.is_none(), || {
+            let name = stuck.map_or("", |host| host.plan.name.as_str());
+            format!("nothing has moved for {still}, although {name} could still get something")
+        })
+    }
+}

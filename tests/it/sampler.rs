@@ -1,0 +1,142 @@
+//! Small random scenarios: every policy, churn, links and distributions, drawn from one seed.
+
+use minibit::driver::sim::{Fault, Options};
+use minibit::id::PeerIndex;
+use minibit::peer::policy::{ChokerPolicy, PickerPolicy, Policy, StartedFirst};
+use minibit::rng::{Entity, Purpose, Stream};
+use minibit::scenario::{
+    Arrival, Cohort, Content, ContentSource, Distribution, DriverKind, OnComplete, Scenario, StartWith,
+    TrackerSettings,
+};
+use minibit::time::Span;
+use minibit::torrent::layout::Layout;
+use minibit::units::Rate;
+
+/// A scenario of 2 to 40 peers and what goes wrong in it, a function of `seed` alone.
+pub fn scenario(seed: u64) -> (Scenario, Options) {
+    let mut draw = Draw(Stream::new(seed, Entity::Scenario, Purpose::Content));
+    let block_size = *draw.one_of(&[1, 7, 64, 1024]);
+    let blocks_per_piece = *draw.one_of(&[1, 1, 2, 5]);
+    let pieces = draw.between(1, 60);
+    let total =
+        pieces * u64::from(block_size * blocks_per_piece) - draw.between(0, u64::from(block_size) - 1);
+    let layout = Layout::new(total, block_size * blocks_per_piece, block_size).unwrap();
+    let cohorts = cohorts(&mut draw, total);
+    let sharing: u32 = cohorts.iter().filter(|it| it.start_with == StartWith::Share).map(|it| it.count).sum();
+    let peers: u32 = cohorts.iter().map(|cohort| cohort.count).sum();
+    // Never the seed that the swarm rests on, peer 0.
+    let corrupters = (1..peers).map(PeerIndex).filter(|_| draw.chance(10)).collect();
+    let fault = Fault { corrupters, every: if draw.chance(30) { draw.between(1, 5) as u32 } else { 0 } };
+    let scenario = Scenario {
+        name: format!("random-{seed}"),
+        title: String::new(),
+        driver: DriverKind::Sim,
+        repeat: 1,
+        random_seed: seed,
+        time_scale: 1.0,
+        time_limit: Span::from_secs(6 * 3600),
+        content: Content { source: ContentSource::Synthetic, layout },
+        distribution: distribution(&mut draw, layout.pieces(), sharing),
+        tracker: TrackerSettings {
+            interval: Span::from_secs(draw.between(5, 120)),
+            peers_returned: draw.between(5, 50) as u32,
+        },
+        policy: policy(&mut draw),
+        cohorts,
+    };
+    (scenario, Options { check: true, fault, through_codec: false })
+}
+
+struct Draw(Stream);
+
+impl Draw {
+    fn between(&mut self, low: u64, high: u64) -> u64 {
+        low + self.0.below(high - low + 1)
+    }
+
+    fn one_of<'a, T>(&mut self, items: &'a [T]) -> &'a T {
+        &items[self.0.index(items.len())]
+    }
+
+    fn chance(&mut self, percent: u64) -> bool {
+        self.0.below(100) < percent
+    }
+}
+
+fn policy(draw: &mut Draw) -> Policy {
+    let pickers = [PickerPolicy::RarestFirst, PickerPolicy::Random, PickerPolicy::Sequential];
+    let chokers =
+        [ChokerPolicy::TitForTat, ChokerPolicy::Rarity, ChokerPolicy::Random, ChokerPolicy::UnchokeAll];
+    Policy {
+        picker: *draw.one_of(&pickers),
+        choker: *draw.one_of(&chokers),
+        started_first: *draw.one_of(&[StartedFirst::Equal, StartedFirst::Always]),
+        first_random: *draw.one_of(&[0, 0, 4]),
+        unchoke_slots: draw.between(1, 5) as u32,
+        optimistic_slots: draw.between(1, 2) as u32,
+        max_connections: *draw.one_of(&[4, 10, 40]),
+        ..Policy::default()
+    }
+}
+
+fn distribution(draw: &mut Draw, pieces: u32, sharing: u32) -> Distribution {
+    let least = if sharing == 0 { 0 } else { pieces.div_ceil(sharing) };
+    match draw.between(0, 3) {
+        0 => Distribution::SingleSeed,
+        1 => Distribution::Disjoint,
+        2 => Distribution::Fixed { pieces_each: draw.between(u64::from(least), u64::from(pieces)) as u32 },
+        _ => Distribution::RandomSubset,
+    }
+}
+
+/// One seed that stays, so that every swarm can finish, and one to three cohorts of anything.
+fn cohorts(draw: &mut Draw, content: u64) -> Vec<Cohort> {
+    let rate = |draw: &mut Draw| {
+        // A copy takes between ten seconds and ten minutes.
+        let bits = content * 8 / draw.between(10, 600) + 8;
+        (!draw.chance(20)).then(|| Rate::from_bits_per_second(bits))
+    };
+    let seed = Cohort {
+        name: "seed".into(),
+        count: 1,
+        start_with: StartWith::All,
+        upload: rate(draw),
+        download: None,
+        latency: Span::from_millis(draw.between(0, 500)),
+        arrival: Arrival::AtStart,
+        on_complete: OnComplete::Stay,
+        crash_every: None,
+        rejoin: None,
+    };
+    let mut cohorts = vec![seed];
+    for number in 0..draw.between(1, 3) {
+        let crashes = draw.chance(30);
+        cohorts.push(Cohort {
+            name: format!("cohort-{number}"),
+            count: draw.between(1, 13) as u32,
+            start_with: *draw.one_of(&[
+                StartWith::Share,
+                StartWith::Share,
+                StartWith::Nothing,
+                StartWith::All,
+            ]),
+            upload: if draw.chance(10) { Some(Rate::from_bits_per_second(0)) } else { rate(draw) },
+            download: rate(draw),
+            latency: Span::from_millis(*draw.one_of(&[0, 0, 20, 700])),
+            arrival: match draw.between(0, 2) {
+                0 => Arrival::Over(Span::from_secs(60)),
+                1 => Arrival::Poisson { mean_gap: Span::from_secs(20) },
+                _ => Arrival::AtStart,
+            },
+            on_complete: match draw.between(0, 3) {
+                0 => OnComplete::Leave,
+                1 => OnComplete::LeaveAfter(Span::from_secs(draw.between(0, 120))),
+                2 => OnComplete::LeaveAfterCopies(draw.between(0, 2) as u32),
+                _ => OnComplete::Stay,
+            },
+            crash_every: crashes.then(|| Span::from_secs(draw.between(60, 600))),
+            rejoin: draw.chance(70).then(|| Span::from_secs(draw.between(0, 60))),
+        });
+    }
+    cohorts
+}

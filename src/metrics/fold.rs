@@ -59,7 +59,7 @@ impl<'a> RunFold<'a> {
             .collect();
         let mut summary = Summary::of(&rows, outcome.at);
         summary.bound = bound::last_completion(&self.bound_peers(layout));
-        summary.uplink_utilisation = self.uplinks.utilisation(self.participants);
+        summary.received_and_offered = self.uplinks.received_and_offered(self.participants);
         if let Ended::Stranded(stranded) = &outcome.ended {
             summary.stranded_pieces = stranded.pieces.len() as u64;
         }
@@ -217,11 +217,10 @@ impl Uplinks {
         self.at_last_completion = Some((received_bytes, self.offered));
     }
 
-    /// `None` where a link is unlimited or nobody completed.
-    fn utilisation(&self, peers: &[Participant]) -> Option<f64> {
-        let (received_bytes, offered) = self.at_last_completion?;
+    fn received_and_offered(&self, peers: &[Participant]) -> Option<(u64, u64)> {
+        let (received, offered) = self.at_last_completion?;
         let limited = peers.iter().all(|peer| peer.upload.is_some());
-        (limited && offered > 0).then(|| received_bytes as f64 * 8e9 / offered as f64)
+        limited.then(|| (received, u64::try_from(offered / 8_000_000_000).unwrap_or(u64::MAX)))
     }
 }
 
@@ -391,8 +390,8 @@ mod tests {
             (4, 1, Event::Completed),
             (9, 1, Event::Left),
         ];
-        assert_eq!(fold(&records, Ended::Complete, 9).summary.uplink_utilisation, Some(0.4));
-        assert_eq!(fold(&records[..4], Ended::TimeLimit, 9).summary.uplink_utilisation, None);
+        assert_eq!(fold(&records, Ended::Complete, 9).summary.uplink_utilisation(), Some(0.4));
+        assert_eq!(fold(&records[..4], Ended::TimeLimit, 9).summary.uplink_utilisation(), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::metrics::quantile::Sorted;
 use crate::time::{Span, Time};
 
 /// One run, summed up over its peers. Each field is a column of `runs.csv`, defined in `docs/metrics.md`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
     pub peers: u64,
     /// Peers that lacked something when they came (or would have).
@@ -32,7 +32,9 @@ pub struct Summary {
     pub uploaded_bytes: u64,
     pub from_seeds_bytes: u64,
     pub duplicate_bytes: u64,
-    pub uplink_utilisation: Option<f64>,
+    /// Bytes received by the last completion, and bytes that the uplinks present could have sent by then; `None` where
+    /// a link is unlimited or nobody completed.
+    pub received_and_offered: Option<(u64, u64)>,
     /// Scenario time at the run's end.
     pub ended_at: Time,
 }
@@ -64,7 +66,7 @@ impl Summary {
             uploaded_bytes: sum(&|row| row.uploaded_bytes),
             from_seeds_bytes: sum(&|row| row.from_seeds_bytes),
             duplicate_bytes: sum(&|row| row.duplicate_bytes),
-            uplink_utilisation: None,
+            received_and_offered: None,
             ended_at,
         }
     }
@@ -77,6 +79,12 @@ impl Summary {
     /// The share of all payload received that came from peers that were complete when they first arrived.
     pub fn share_from_seeds(&self) -> Option<f64> {
         ratio(self.from_seeds_bytes, self.downloaded_bytes)
+    }
+
+    /// How much of what the uplinks could have sent was received, up to the last completion.
+    pub fn uplink_utilisation(&self) -> Option<f64> {
+        let (received, offered) = self.received_and_offered?;
+        ratio(received, offered)
     }
 
     pub fn messages_per_peer(&self) -> Option<f64> {
@@ -120,9 +128,10 @@ pub const METRICS: &[Metric] = &[
     Metric { name: "messages_per_peer", value: Summary::messages_per_peer },
     Metric { name: "downloaded_bytes", value: |run| Some(run.downloaded_bytes as f64) },
     Metric { name: "uploaded_bytes", value: |run| Some(run.uploaded_bytes as f64) },
+    Metric { name: "from_seeds_bytes", value: |run| Some(run.from_seeds_bytes as f64) },
     Metric { name: "duplicate_bytes", value: |run| Some(run.duplicate_bytes as f64) },
     Metric { name: "share_from_seeds", value: Summary::share_from_seeds },
-    Metric { name: "uplink_utilisation", value: |run| run.uplink_utilisation },
+    Metric { name: "uplink_utilisation", value: Summary::uplink_utilisation },
     Metric { name: "ended_at_s", value: |run| Some(run.ended_at.as_secs_f64()) },
 ];
 

@@ -13,7 +13,8 @@ pub const PEERS: &str = "peers";
 pub const WORK_PREFIX: &str = ".minibit-";
 /// The file that marks a folder as made by MiniBit and as MiniBit's to replace and remove.
 const MARKER: &str = ".minibit";
-const GENERATOR: &str = "minibit";
+/// What signs the files that mark a folder as MiniBit's.
+pub const GENERATOR: &str = "minibit";
 
 /// What the marker says, for MiniBit's later commands and for a curious user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,0 +1,93 @@
+//! An executed plan: its runs, what they add up to a case, and how the cases compare.
+
+use crate::driver::Ended;
+use crate::experiment::compare::{ComparedCase, ComparedRun, Comparison, compare};
+use crate::experiment::expect::{Expectation, check};
+use crate::experiment::{Done, Plan, Run, RunResult, Store};
+use crate::scenario::file::Expect;
+
+/// Everything the report shows.
+#[derive(Debug)]
+pub struct Results<'a> {
+    pub plan: &'a Plan,
+    pub store: &'a Store,
+    /// In the order of the plan.
+    pub runs: Vec<Run>,
+    pub comparisons: Vec<Comparison>,
+    /// One for every threshold of the scenario and every case it is about.
+    pub expectations: Vec<Expectation>,
+}
+
+impl<'a> Results<'a> {
+    pub fn new(
+        plan: &'a Plan,
+        store: &'a Store,
+        runs: Vec<Run>,
+        expects: &[Expect],
+        allow_degraded: bool,
+    ) -> Results<'a> {
+        let cases: Vec<ComparedCase<'_>> = plan
+            .cases
+            .iter()
+            .enumerate()
+            .map(|(at, case)| ComparedCase { values: &case.values, runs: compared(&runs, at) })
+            .collect();
+        let random_seed = plan.cases.first().map_or(0, |case| case.scenario.random_seed);
+        let comparisons = compare(&plan.axes, &cases, random_seed, allow_degraded);
+        let expectations = check(plan, &runs, expects);
+        Results { plan, store, runs, comparisons, expectations }
+    }
+
+    /// The runs of a case that went to their own end.
+    pub fn whole_runs(&self, case: usize) -> impl Iterator<Item = &Done> {
+        let of_case = self.runs.iter().filter(move |run| run.planned.case == case);
+        of_case.filter_map(Run::done).filter(|done| done.ended != Ended::Interrupted)
+    }
+
+    /// The mean of a metric over the whole runs of a case that have it.
+    pub fn case_mean(&self, case: usize, metric: &str) -> Option<f64> {
+        let values: Vec<f64> =
+            self.whole_runs(case).filter_map(|done| done.summary.metric(metric).flatten()).collect();
+        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    }
+
+    /// What MiniBit failed at: run and reason.
+    pub fn failures(&self) -> impl Iterator<Item = (&Run, &str)> {
+        self.runs.iter().filter_map(|run| match &run.result {
+            RunResult::Failed(reason) => Some((run, reason.as_str())),
+            RunResult::Done(_) | RunResult::NotRun => None,
+        })
+    }
+
+    /// Runs that ended otherwise than with every peer complete, the interrupted ones apart.
+    pub fn unfinished(&self) -> impl Iterator<Item = (&Run, &Done)> {
+        let done = self.runs.iter().filter_map(|run| Some((run, run.done()?)));
+        done.filter(|(_, done)| !matches!(done.ended, Ended::Complete | Ended::Interrupted))
+    }
+
+    /// Runs that were stored by a build of another revision than `revision`, where both are known.
+    pub fn from_other_builds(&self, revision: Option<&str>) -> usize {
+        let Some(revision) = revision else { return 0 };
+        let stored = self.runs.iter().filter_map(Run::done).filter(|done| done.was_stored);
+        stored.filter(|done| done.perf.revision.as_deref().is_some_and(|other| other != revision)).count()
+    }
+
+    pub fn degraded(&self) -> usize {
+        self.runs.iter().filter_map(Run::done).filter(|done| done.perf.is_degraded()).count()
+    }
+}
+
+fn compared(runs: &[Run], case: usize) -> Vec<ComparedRun<'_>> {
+    let of_case = runs.iter().filter(|run| run.planned.case == case);
+    of_case
+        .filter_map(|run| {
+            let done = run.done()?;
+            Some(ComparedRun {
+                repeat: run.planned.repeat,
+                summary: &done.summary,
+                degraded: done.perf.is_degraded(),
+                interrupted: done.ended == Ended::Interrupted,
+            })
+        })
+        .collect()
+}

@@ -1,1 +1,32 @@
-//! Results as CSV files and terminal tables.
+//! Results as CSV files, Markdown, JSON and terminal tables.
+//!
+//! It must not compute: every number comes from `metrics` or `experiment`; here it gets its place and its form.
+
+mod cell;
+mod columns;
+mod csv;
+mod file;
+mod form;
+mod json;
+mod manifest;
+mod tables;
+mod verdicts;
+
+use std::path::PathBuf;
+
+use crate::experiment::Results;
+
+pub use file::WriteError;
+pub use json::json;
+pub use manifest::Invocation;
+pub use tables::terminal;
+
+/// Writes every merged file of the results folder anew, each whole or not at all. Returns the folder.
+pub fn write(results: &Results<'_>, invocation: &Invocation) -> Result<PathBuf, WriteError> {
+    let folder = results.store.folder();
+    csv::write_all(results, folder)?;
+    file::replace(&folder.join("comparison.md"), |out| out.write_all(tables::markdown(results).as_bytes()))?;
+    let manifest = manifest::manifest(results, invocation);
+    file::replace(&folder.join("MANIFEST.toml"), |out| out.write_all(manifest.as_bytes()))?;
+    Ok(folder.to_owned())
+}

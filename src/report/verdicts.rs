@@ -1,0 +1,103 @@
+//! Results in words: what was run, what did not end well, and what the scenario expected.
+
+use std::fmt::Write;
+
+use crate::driver::Ended;
+use crate::experiment::compare::Comparison;
+use crate::experiment::expect::Expectation;
+use crate::experiment::{Done, Results};
+use crate::report::cell::for_people;
+use crate::report::form::Form;
+use crate::scenario::{DriverKind, Scenario};
+
+/// Whether every threshold holds in every case; empty without thresholds.
+pub(super) fn expectations(results: &Results<'_>, form: Form) -> String {
+    let mut text = String::new();
+    if !results.expectations.is_empty() {
+        text.push_str(&form.heading("Expectations"));
+        results.expectations.iter().for_each(|one| expectation(&mut text, results, one, form));
+    }
+    text
+}
+
+/// `✓ last_over_bound <= 1.3 (policy.picker=random): 5 of 5 runs`
+fn expectation(text: &mut String, results: &Results<'_>, one: &Expectation, form: Form) {
+    let (bullet, tick) = (form.bullet(), if one.holds() { '✓' } else { '✗' });
+    let case = case_name(results, one.case);
+    let case = if case.is_empty() { case } else { format!(" ({case})") };
+    let rule = form.text(&format!("{} {}{case}", one.metric, one.range));
+    let broken = match one.broken_by {
+        None => String::new(),
+        Some(None) => ", one has no value".to_owned(),
+        Some(Some(value)) => format!(", one has {}", for_people(value)),
+    };
+    let _ = writeln!(text, "{bullet}{tick} {rule}: {} of {} runs{broken}", one.holding, one.runs);
+}
+
+/// `Ten peers, one story: 4 cases, 20 runs in virtual time`
+pub(super) fn headline(results: &Results<'_>) -> String {
+    let plan = results.plan;
+    let scenarios = || plan.cases.iter().map(|case| &case.scenario);
+    let title = scenarios().next().map_or("", |scenario| scenario.title.as_str());
+    let title = if title.is_empty() { &plan.name } else { title };
+    let is_virtual = |scenario: &Scenario| scenario.driver == DriverKind::Sim;
+    let place = match (scenarios().all(is_virtual), scenarios().any(is_virtual)) {
+        (true, _) => "in virtual time",
+        (false, false) => "on loopback sockets",
+        (false, true) => "in virtual time and on loopback sockets",
+    };
+    let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    format!("{title}: {}, {} {place}", counted(plan.cases.len(), "case"), counted(plan.runs.len(), "run"))
+}
+
+/// A verdict for every run that did not end with everybody complete; empty if there is none.
+pub(super) fn unfinished(results: &Results<'_>, form: Form) -> String {
+    let mut text = String::new();
+    for (run, done) in results.unfinished() {
+        if text.is_empty() {
+            text.push_str(&form.heading("Unfinished runs"));
+        }
+        let case = case_name(results, run.planned.case);
+        let case = if case.is_empty() { case } else { format!(" ({case})") };
+        let name = form.text(&format!("random seed {}{case}", run.planned.random_seed));
+        let _ = writeln!(text, "{}{name}: {}", form.bullet(), why_unfinished(done));
+    }
+    text
+}
+
+fn why_unfinished(done: &Done) -> String {
+    let (at, missing) = (for_people(done.summary.ended_at.as_secs_f64()), done.summary.unfinished);
+    match &done.ended {
+        Ended::Stranded(stranded) if stranded.pieces.is_empty() => {
+            format!("stranded at {at} s: no progress is possible, {missing} peers incomplete")
+        }
+        Ended::Stranded(stranded) => {
+            const SHOWN: usize = 10;
+            let pieces: Vec<String> = stranded.pieces.iter().take(SHOWN).map(ToString::to_string).collect();
+            let more = if stranded.pieces.len() > SHOWN { ", …" } else { "" };
+            let (count, pieces) = (stranded.pieces.len(), pieces.join(", "));
+            format!(
+                "stranded at {at} s: nobody alive holds {count} pieces ({pieces}{more}), {missing} peers incomplete"
+            )
+        }
+        Ended::TimeLimit => format!("time limit at {at} s: {missing} peers incomplete"),
+        Ended::Interrupted => format!("interrupted at {at} s: {missing} peers incomplete"),
+        Ended::Complete => format!("complete at {at} s"),
+    }
+}
+
+/// `policy.picker=random, policy.choker=rarity`; empty without axes.
+fn case_name(results: &Results<'_>, case: usize) -> String {
+    let plan = results.plan;
+    let values = plan.axes.iter().zip(&plan.cases[case].values);
+    values.map(|(axis, value)| format!("{}={value}", axis.key)).collect::<Vec<_>>().join(", ")
+}
+
+/// The verdict, and how many peers its means had to leave out.
+pub(super) fn verdict(comparison: &Comparison) -> String {
+    let (baseline, value) = comparison.unfinished;
+    if baseline + value == 0 {
+        return comparison.verdict.to_string();
+    }
+    format!("{} (peers without a time: {value} against {baseline})", comparison.verdict)
+}

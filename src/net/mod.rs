@@ -6,3 +6,4 @@ pub mod announce;
 pub mod clock;
 pub mod delay;
 pub mod store;
+pub mod tracker_server;

@@ -31,6 +31,9 @@ impl Peer {
             return;
         }
         self.dialer.connected(remote.addr, remote.peer_id, dialled);
+        if self.connections.count() == 0 {
+            self.resume_rounds(now);
+        }
         emit(Event::Connected { remote: remote.index }, actions);
         let connection = Connection::new(remote, now, self.layout.pieces(), &self.policy);
         self.connections.insert(conn, connection);

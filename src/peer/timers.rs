@@ -37,9 +37,8 @@ impl Peer {
 
     pub(super) fn timeout(&mut self, now: Time, actions: &mut Vec<Action>) {
         if self.uploads && self.connections.count() > 0 && self.next_round <= now {
-            // Rounds keep their phase; those that passed without a connection are not made up for.
-            let behind = now.since(self.next_round).as_nanos() / self.policy.round.as_nanos().max(1);
-            self.next_round += self.policy.round * (behind + 1);
+            // From now on, not from when it was due: a late timer must not shorten anybody's round.
+            self.next_round = now + self.policy.round;
             self.choke_round(now, actions);
         }
         if self.next_check <= now {
@@ -51,6 +50,14 @@ impl Peer {
             && let Some((tracker, event)) = self.announcer.next(now)
         {
             self.announce(tracker, event, actions);
+        }
+    }
+
+    /// Skips the rounds that passed while nobody was connected; the phase stays.
+    pub(super) fn resume_rounds(&mut self, now: Time) {
+        if self.next_round < now {
+            let missed = now.since(self.next_round).as_nanos().div_ceil(self.policy.round.as_nanos().max(1));
+            self.next_round += self.policy.round * missed;
         }
     }
 

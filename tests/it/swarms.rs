@@ -26,6 +26,9 @@ fn random_swarms_of_every_kind_complete_with_every_invariant_on() {
     let seeds = only.map_or(0..300, |seed: u64| seed..seed + 1);
     for seed in seeds {
         let (scenario, options) = sampler::scenario(seed);
+        if only.is_some() {
+            eprintln!("{scenario:#?}");
+        }
         let (outcome, _) = run(&scenario, &options);
         assert!(
             matches!(outcome.ended, Ended::Complete),

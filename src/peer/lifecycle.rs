@@ -149,7 +149,7 @@ impl Peer {
     }
 
     /// A peer that has got nothing for long, is connected to as many as it may, and knows of others gives up half of
-    /// its connections, the idlest and oldest first. Otherwise a few peers that have nothing for each other could
+    /// the connections on which nothing is under way, the least interested and oldest first. Otherwise a few peers that have nothing for each other could
     /// stay among themselves for ever. (libtorrent's peer turnover, for peers that starve.)
     fn make_room(&mut self, now: Time, actions: &mut Vec<Action>) {
         let full = self.connections.count() >= self.policy.max_connections;
@@ -157,10 +157,12 @@ impl Peer {
         if !full || !starved || !self.dialer.has_others() {
             return;
         }
+        let busy = |connection: &Connection| connection.unchoked || !connection.outstanding.is_empty();
         let rank = |(conn, connection): (ConnId, &Connection)| {
             (connection.remote_interested, connection.am_interested, connection.opened_at, conn)
         };
-        let mut ranked: Vec<_> = self.connections.iter().map(rank).collect();
+        let mut ranked: Vec<_> =
+            self.connections.iter().filter(|(_, connection)| !busy(connection)).map(rank).collect();
         ranked.sort_unstable();
         let half = ranked.len().div_ceil(2);
         for (_, _, _, conn) in ranked.into_iter().take(half) {

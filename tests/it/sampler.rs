@@ -21,7 +21,7 @@ pub fn scenario(seed: u64) -> (Scenario, Options) {
     let total =
         pieces * u64::from(block_size * blocks_per_piece) - draw.between(0, u64::from(block_size) - 1);
     let layout = Layout::new(total, block_size * blocks_per_piece, block_size).unwrap();
-    let cohorts = cohorts(&mut draw, total);
+    let cohorts = cohorts(&mut draw, total, block_size);
     let sharing: u32 = cohorts.iter().filter(|it| it.start_with == StartWith::Share).map(|it| it.count).sum();
     let peers: u32 = cohorts.iter().map(|cohort| cohort.count).sum();
     // Never the seed that the swarm rests on, peer 0.
@@ -90,10 +90,10 @@ fn distribution(draw: &mut Draw, pieces: u32, sharing: u32) -> Distribution {
 }
 
 /// One seed that stays, so that every swarm can finish, and one to three cohorts of anything.
-fn cohorts(draw: &mut Draw, content: u64) -> Vec<Cohort> {
+fn cohorts(draw: &mut Draw, content: u64, block_size: u32) -> Vec<Cohort> {
     let rate = |draw: &mut Draw| {
-        // A copy takes between ten seconds and ten minutes.
-        let bits = content * 8 / draw.between(10, 600) + 8;
+        // A copy takes between ten seconds and ten minutes, a block at most four seconds: well below a round.
+        let bits = (content * 8 / draw.between(10, 600)).max(u64::from(block_size) * 2) + 8;
         (!draw.chance(20)).then(|| Rate::from_bits_per_second(bits))
     };
     let seed = Cohort {

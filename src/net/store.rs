@@ -25,10 +25,11 @@ use crate::net::store::file::SingleFile;
 use crate::net::store::memory::Memory;
 use crate::peer::Verdict;
 use crate::torrent::bitfield::Bitfield;
+use crate::torrent::hash::PieceHash;
 use crate::torrent::layout::Layout;
 
-/// SHA-1 of every piece, in order.
-pub type PieceHashes = Arc<[[u8; 20]]>;
+/// The hash of every piece, in order.
+pub type PieceHashes = Arc<[PieceHash]>;
 
 /// One peer's verified pieces. Shared between the network path and the workers that hash and write.
 #[derive(Debug)]
@@ -54,6 +55,8 @@ pub enum StoreError {
     Read { path: PathBuf, source: io::Error },
     #[error("piece {0} is not stored")]
     Missing(PieceIndex),
+    #[error("no room in memory for piece {0}: too many pieces are received at once; use smaller pieces")]
+    NoRoom(PieceIndex),
     #[error("piece {0} does not match its hash in the torrent")]
     Corrupt(PieceIndex),
     #[error("bytes {begin}+{length} lie outside piece {piece}")]
@@ -118,7 +121,7 @@ impl Store {
     pub fn verify(&self, piece: PieceIndex, data: Bytes, digests: bool) -> (Verdict, Option<StoreError>) {
         let block_size = self.layout.block_size() as usize;
         let by_block = |data: &[u8]| data.chunks(block_size).map(digest).collect();
-        if self.hashes.get(piece.0 as usize) != Some(&sha1(&data)) {
+        if !self.is_right(piece, &data) {
             return (Verdict::Bad { digests: by_block(&data) }, None);
         }
         let digests = if digests { by_block(&data) } else { Vec::new() };
@@ -144,8 +147,11 @@ impl Store {
     /// Reads a whole piece and checks its hash.
     pub fn read_verified(&self, piece: PieceIndex) -> Result<Bytes, StoreError> {
         let data = self.read(Block { piece, begin: 0, length: self.layout.piece_length(piece) })?;
-        let right = self.hashes.get(piece.0 as usize) == Some(&sha1(&data));
-        if right { Ok(data) } else { Err(StoreError::Corrupt(piece)) }
+        if self.is_right(piece, &data) { Ok(data) } else { Err(StoreError::Corrupt(piece)) }
+    }
+
+    fn is_right(&self, piece: PieceIndex, data: &[u8]) -> bool {
+        self.hashes.get(piece.0 as usize).is_some_and(|hash| hash.matches([data]))
     }
 
     /// Which pieces are here with the right hash; unreadable ones count as missing.
@@ -170,12 +176,8 @@ impl Store {
     }
 }
 
-fn sha1(data: &[u8]) -> [u8; 20] {
-    Sha1::digest(data).into()
-}
-
 /// Eight bytes of a block's SHA-1: enough to tell whose block was wrong.
 fn digest(block: &[u8]) -> u64 {
-    let hash = sha1(block);
+    let hash: [u8; 20] = Sha1::digest(block).into();
     u64::from_be_bytes(*hash.first_chunk().expect("SHA-1 has 20 bytes"))
 }

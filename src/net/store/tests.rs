@@ -6,7 +6,7 @@ use tempfile::TempDir;
 /// 100 bytes in pieces of 32 and blocks of 8, so that the last of both is short.
 fn sample() -> (Layout, Bytes, PieceHashes) {
     let content: Bytes = (0..100u8).collect();
-    let hashes = content.chunks(32).map(sha1).collect();
+    let hashes = content.chunks(32).map(|piece| PieceHash::of([piece])).collect();
     (Layout::new(100, 32, 8).unwrap(), content, hashes)
 }
 
@@ -43,7 +43,7 @@ fn every_kind_gives_back_what_was_verified_and_rebuilds_the_content() {
                 assert_eq!(store.read(block).unwrap(), content[at..at + length as usize]);
             }
         }
-        assert_eq!(store.content_hash().unwrap(), sha1(&content));
+        assert_eq!(store.content_hash().unwrap(), PieceHash::of([&content]).0);
         let rebuilt = folder.path().join("rebuilt.txt");
         store.rebuild(&rebuilt).unwrap();
         assert_eq!(fs::read(&rebuilt).unwrap(), content);

@@ -154,4 +154,6 @@ pub enum CloseReason {
     MalformedMessage,
     #[error("the handshake was for another torrent or broken")]
     BadHandshake,
+    #[error("the remote does not read what we send")]
+    NotReading,
 }

@@ -5,5 +5,12 @@
 pub mod announce;
 pub mod clock;
 pub mod delay;
+pub mod greeting;
+pub mod host;
+mod inbound;
+pub mod loopback;
+pub mod open_files;
+mod outbox;
+pub mod pace;
 pub mod store;
 pub mod tracker_server;

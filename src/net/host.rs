@@ -1,0 +1,454 @@
+//! Runs one [`Peer`] on real sockets: inputs in, actions out. It owns what the peer must not know: connections,
+//! links, the store, announces. It knows nothing of scenarios, arrivals or ends.
+//!
+//! One task owns the peer; readers, dials, hashes, disk and announces are tasks beside it that report to its inbox.
+//! All of them end with it.
+
+mod announces;
+mod connections;
+mod greetings;
+mod perform;
+mod serve;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::event::{CloseReason, Event, Record, Totals};
+use crate::id::{PeerId, PeerIndex};
+use crate::net::announce::TrackerUrl;
+use crate::net::clock::Clock;
+use crate::net::delay::{Arrivals, Passage};
+use crate::net::greeting::Introduction;
+use crate::net::host::announces::Announces;
+use crate::net::host::connections::{Connection, Connections, Lane};
+use crate::net::host::greetings::Greeted;
+use crate::net::host::serve::Service;
+use crate::net::inbound::Batch;
+use crate::net::pace::Lateness;
+use crate::net::store::unverified::Unverified;
+use crate::net::store::{Store, StoreError};
+use crate::peer::{Action, Input, Peer, RemotePeer, Setup, Verdict};
+use crate::time::{Span, Time};
+use crate::torrent::bitfield::Bitfield;
+use crate::units::Rate;
+use crate::wire::announce::AnnounceResponse;
+use crate::wire::codec::Codec;
+use crate::wire::message::Message;
+
+/// What may wait in a host's inbox before readers have to.
+const INBOX: usize = 1024;
+/// So many happenings are taken in before what they led to is sent.
+const TURN: usize = 64;
+/// No connection has this serial number.
+const NO_LANE: u64 = 0;
+/// How long a peer that leaves waits for its tracker, in wall time.
+const GOODBYE: Duration = Duration::from_secs(3);
+/// A timer that has nothing to ring for looks again after this.
+const FAR: Duration = Duration::from_secs(3600);
+/// So many pieces in a row could not be written: the store is broken, and fetching them again helps nobody.
+const STORE_FAILURES: u32 = 3;
+
+/// Everything a host has to know to begin.
+#[derive(Debug)]
+pub struct HostSetup {
+    /// Its `addr` is where `listener` listens.
+    pub peer: Setup,
+    pub listener: TcpListener,
+    pub clock: Clock,
+    pub links: Links,
+    pub contacts: Arc<Contacts>,
+    /// In the order of the peer's preference.
+    pub trackers: Vec<TrackerUrl>,
+    /// Holds the pieces of `peer.have`.
+    pub store: Arc<Store>,
+    /// Takes what happens, a turn's worth at a time. Has to be read until the host has ended.
+    pub records: mpsc::Sender<Vec<Record>>,
+    /// Dial nobody beyond this machine.
+    pub loopback_only: bool,
+}
+
+/// A host's two links, and how far each end of a path is from the middle, one way. `None` is unlimited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Links {
+    pub upload: Option<Rate>,
+    pub download: Option<Rate>,
+    pub latency: Span,
+}
+
+/// What a run knows about the others, by peer id. Strangers have no row, and no latency of their own.
+pub type Contacts = BTreeMap<PeerId, Contact>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contact {
+    pub index: PeerIndex,
+    pub latency: Span,
+}
+
+/// How a running host is told to end.
+#[derive(Clone, Debug)]
+pub struct HostHandle {
+    leave: CancellationToken,
+    stop: CancellationToken,
+}
+
+/// What is left of a host.
+#[derive(Clone, Debug)]
+pub struct HostEnd {
+    pub have: Bitfield,
+    pub totals: Totals,
+    pub lateness: Lateness,
+    /// Why it could not go on, if it had to end by itself.
+    pub failed: Option<Box<str>>,
+}
+
+impl HostHandle {
+    /// Leave in good order: the block in service goes out, connections close, the tracker hears `stopped`.
+    pub fn leave(&self) {
+        self.leave.cancel();
+    }
+
+    /// Vanish: connections break, nobody is told.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+}
+
+/// Something that another task tells the host.
+#[derive(Debug)]
+enum Happening {
+    Greeted(Box<Greeted>),
+    Arrived { lane: Lane, batch: Batch },
+    Ended { lane: Lane, reason: CloseReason, at: Time },
+    Verified { piece: crate::id::PieceIndex, verdict: Verdict, error: Option<StoreError> },
+    BlockRead { ticket: u64, data: Result<bytes::Bytes, StoreError> },
+    Announced { tracker: usize, answer: Result<AnnounceResponse, Box<str>> },
+    SaidGoodbye,
+}
+
+/// What is on its way through latency and downlink.
+#[derive(Debug)]
+enum Parcel {
+    Connected { lane: Lane, remote: Box<RemotePeer> },
+    NoAnswer { addr: SocketAddr },
+    Message { lane: Lane, message: Message, _room: Arc<tokio::sync::OwnedSemaphorePermit> },
+    Ended { lane: Lane, reason: CloseReason },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stay {
+    Present,
+    /// Only the blocks in service still go out.
+    Finishing,
+    /// The peer has left; its tracker is being told.
+    Leaving,
+    Over,
+}
+
+struct Host {
+    peer: Peer,
+    index: PeerIndex,
+    introduction: Introduction,
+    address: IpAddr,
+    loopback_only: bool,
+    clock: Clock,
+    latency: Span,
+    contacts: Arc<Contacts>,
+    store: Arc<Store>,
+    unverified: Unverified,
+    codec: Codec,
+    connections: Connections,
+    arrivals: Arrivals<Parcel>,
+    service: Service,
+    announces: Announces,
+    /// Connections have room for blocks again.
+    room: Arc<Notify>,
+    inbox: mpsc::Sender<Happening>,
+    tasks: TaskTracker,
+    /// Those of the tasks that write out what a socket did not take at once.
+    drains: TaskTracker,
+    stop: CancellationToken,
+    actions: Vec<Action>,
+    /// What our own doings led to, to be told to the peer next.
+    consequences: VecDeque<Input>,
+    recorded: Vec<Record>,
+    records: mpsc::Sender<Vec<Record>>,
+    lateness: Lateness,
+    stay: Stay,
+    store_failures: u32,
+    failed: Option<Box<str>>,
+}
+
+/// Sets the timer, if it is to ring at another time than it is set to.
+fn arm(timer: Pin<&mut Sleep>, clock: Clock, at: Time) {
+    let at = clock.instant(at).unwrap_or_else(|| Instant::now() + FAR);
+    if timer.deadline() != at {
+        timer.reset(at);
+    }
+}
+
+/// Starts a host, within a tokio runtime. The task ends with the host, and none of the host's other tasks and sockets
+/// outlives it.
+pub fn start(setup: HostSetup) -> (HostHandle, JoinHandle<HostEnd>) {
+    let (inbox, happenings) = mpsc::channel(INBOX);
+    let handle = HostHandle { leave: CancellationToken::new(), stop: CancellationToken::new() };
+    let host = Host::new(setup, inbox, handle.stop.clone());
+    let task = tokio::spawn(host.run(happenings, handle.leave.clone()));
+    (handle, task)
+}
+
+impl Host {
+    fn new(setup: HostSetup, inbox: mpsc::Sender<Happening>, stop: CancellationToken) -> Host {
+        let HostSetup { peer, listener, clock, links, contacts, trackers, store, records, loopback_only } =
+            setup;
+        let tasks = TaskTracker::new();
+        let introduction = Introduction { info_hash: peer.info_hash, peer_id: peer.peer_id };
+        greetings::listen(listener, introduction, clock, &inbox, &tasks, &stop);
+        Host {
+            index: peer.index,
+            introduction,
+            address: peer.addr.ip(),
+            loopback_only,
+            latency: links.latency,
+            contacts,
+            unverified: Unverified::new(peer.layout),
+            codec: Codec::new(peer.layout.pieces(), peer.layout.largest_request()),
+            store,
+            connections: Connections::default(),
+            arrivals: Arrivals::new(links.download, clock.now()),
+            service: Service::new(links.upload),
+            announces: Announces::start(
+                trackers,
+                peer.addr.ip(),
+                clock,
+                links.latency,
+                &inbox,
+                &tasks,
+                &stop,
+            ),
+            room: Arc::new(Notify::new()),
+            peer: Peer::new(peer, clock.now()),
+            clock,
+            inbox,
+            tasks,
+            drains: TaskTracker::new(),
+            stop,
+            actions: Vec::new(),
+            consequences: VecDeque::new(),
+            recorded: Vec::new(),
+            records,
+            lateness: Lateness::default(),
+            stay: Stay::Present,
+            store_failures: 0,
+            failed: None,
+        }
+    }
+
+    async fn run(mut self, mut happenings: mpsc::Receiver<Happening>, leave: CancellationToken) -> HostEnd {
+        let (stop, room, clock) = (self.stop.clone(), self.room.clone(), self.clock);
+        let mut timer = std::pin::pin!(sleep_until(Instant::now()));
+        while self.stay != Stay::Over {
+            self.turn(clock.now());
+            self.report().await;
+            arm(timer.as_mut(), clock, self.wake_at());
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                () = leave.cancelled(), if self.stay == Stay::Present => self.stay = Stay::Finishing,
+                happening = happenings.recv() => {
+                    self.take_in(happening, &mut happenings);
+                }
+                () = room.notified() => {}
+                () = timer.as_mut() => {}
+            }
+        }
+        // Whoever still has something to tell us must not wait for us to listen.
+        drop(happenings);
+        self.end().await
+    }
+
+    fn take_in(&mut self, first: Option<Happening>, more: &mut mpsc::Receiver<Happening>) {
+        let now = self.clock.now();
+        let mut next = first;
+        for _ in 0..TURN {
+            let Some(happening) = next else { return };
+            self.happened(now, happening);
+            next = more.try_recv().ok();
+        }
+        if let Some(happening) = next {
+            self.happened(now, happening);
+        }
+    }
+
+    fn happened(&mut self, now: Time, happening: Happening) {
+        match happening {
+            Happening::Greeted(greeted) => self.greeted(now, *greeted),
+            Happening::Arrived { lane, batch } => self.batch_arrived(now, lane, batch),
+            Happening::Ended { lane, reason, at } => {
+                if let Some(latency) = self.connections.latency(lane) {
+                    let parcel = Parcel::Ended { lane, reason };
+                    self.arrive(now, at, latency, lane.serial, Passage::Ordered, parcel);
+                }
+            }
+            Happening::Verified { piece, verdict, error } => self.verified(now, piece, verdict, error),
+            Happening::BlockRead { ticket, data } => self.block_read(now, ticket, data),
+            Happening::Announced { tracker, answer } => self.announced(now, tracker, answer),
+            Happening::SaidGoodbye => self.stay = Stay::Over,
+        }
+    }
+
+    /// Everything that is due by now, and then as much upload as there is room for.
+    fn turn(&mut self, now: Time) {
+        while let Some((at, parcel)) = self.arrivals.pop(now) {
+            self.late(now, at);
+            self.delivered(now, parcel);
+        }
+        self.finish_service(now);
+        if let Some(deadline) = self.peer.deadline().filter(|deadline| deadline.at <= now) {
+            self.late(now, deadline.at);
+            self.input(now, Input::Timeout);
+        }
+        match self.stay {
+            Stay::Present => self.pull(now),
+            Stay::Finishing if self.service.is_empty() => self.leave(now),
+            Stay::Finishing | Stay::Leaving | Stay::Over => {}
+        }
+        self.tell_consequences(now);
+        self.flush();
+    }
+
+    fn wake_at(&self) -> Time {
+        let deadline = self.peer.deadline().map(|deadline| deadline.at);
+        let due = [deadline, self.arrivals.next(), self.service.next()];
+        due.into_iter().flatten().min().unwrap_or(Time::NEVER)
+    }
+
+    fn leave(&mut self, now: Time) {
+        self.stay = Stay::Leaving;
+        self.input(now, Input::Leave);
+        let (announced, drains, inbox) = (self.announces.close(), self.drains.clone(), self.inbox.clone());
+        drains.close();
+        self.spawn(async move {
+            let goodbye = async { tokio::join!(announced, drains.wait()) };
+            // Whether everybody heard it or not: after this the peer is gone.
+            let _ = tokio::time::timeout(GOODBYE, goodbye).await;
+            let _ = inbox.send(Happening::SaidGoodbye).await;
+        });
+    }
+
+    /// Tells the peer, and does what it wants done, until there is nothing more.
+    fn input(&mut self, now: Time, input: Input) {
+        self.consequences.push_back(input);
+        self.tell_consequences(now);
+    }
+
+    fn tell_consequences(&mut self, now: Time) {
+        while let Some(input) = self.consequences.pop_front() {
+            self.peer.handle(now, input, &mut self.actions);
+            self.perform(now);
+        }
+    }
+
+    /// Runs beside the host, and no longer than it.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            stop.run_until_cancelled(task).await;
+        });
+    }
+
+    fn batch_arrived(&mut self, now: Time, lane: Lane, batch: Batch) {
+        let Some(latency) = self.connections.latency(lane) else { return };
+        for message in batch.messages {
+            let passage = match &message {
+                Message::Piece { payload, .. } => Passage::Block(payload.length() as u32),
+                Message::Choke => Passage::Ordered,
+                _ => Passage::Control,
+            };
+            let parcel = Parcel::Message { lane, message, _room: batch.room.clone() };
+            self.arrive(now, batch.received_at, latency, lane.serial, passage, parcel);
+        }
+    }
+
+    fn arrive(&mut self, now: Time, at: Time, latency: Span, lane: u64, passage: Passage, parcel: Parcel) {
+        if self.arrivals.is_immediate(latency) {
+            self.delivered(now, parcel);
+        } else {
+            self.arrivals.push(at, latency, lane, passage, parcel);
+        }
+    }
+
+    fn delivered(&mut self, now: Time, parcel: Parcel) {
+        match parcel {
+            Parcel::Connected { lane, remote } => self.connected(now, lane, *remote),
+            Parcel::NoAnswer { addr } => self.input(now, Input::ConnectFailed { addr }),
+            Parcel::Message { lane, message, .. } => self.received(now, lane, message),
+            Parcel::Ended { lane, reason } => {
+                if self.forget(lane).is_some() {
+                    self.input(now, Input::Closed { conn: lane.conn, reason });
+                }
+            }
+        }
+    }
+
+    /// The connection is closed: what was to go out there is not served any more.
+    fn forget(&mut self, lane: Lane) -> Option<Connection> {
+        let connection = self.connections.close(lane)?;
+        self.arrivals.forget(lane.serial);
+        self.service.break_off(lane);
+        Some(connection)
+    }
+
+    fn record(&mut self, now: Time, event: Event) {
+        self.recorded.push(Record { at: now, peer: self.index, event });
+    }
+
+    async fn report(&mut self) {
+        if !self.recorded.is_empty() {
+            // Nobody listens any more only when the whole run is being dropped.
+            let _ = self.records.send(std::mem::take(&mut self.recorded)).await;
+        }
+    }
+
+    fn late(&mut self, now: Time, due: Time) {
+        self.lateness.timer(self.clock.to_wall(now.since(due)));
+    }
+
+    fn path_latency(&self, remote: PeerId) -> Span {
+        let theirs = self.contacts.get(&remote);
+        self.latency + theirs.map_or(Span::ZERO, |contact| contact.latency)
+    }
+
+    fn fail(&mut self, reason: String) {
+        self.failed.get_or_insert(reason.into());
+        self.stay = Stay::Over;
+    }
+
+    async fn end(mut self) -> HostEnd {
+        self.report().await;
+        self.stop.cancel();
+        self.tasks.close();
+        self.drains.close();
+        let end = HostEnd {
+            have: self.peer.have().clone(),
+            totals: self.peer.totals(),
+            lateness: self.lateness,
+            failed: self.failed,
+        };
+        self.tasks.wait().await;
+        self.drains.wait().await;
+        end
+    }
+}

@@ -1,0 +1,148 @@
+//! What goes out on one connection: a buffer of encoded messages, written as far as the socket takes it, and the
+//! rest when it takes more. Nobody waits for it: who wants to send looks first whether there is room.
+
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+use crate::wire::codec::Codec;
+use crate::wire::message::Message;
+
+/// Payload that may wait in a connection's buffer before it counts as not ready for more.
+const PAYLOAD_AHEAD: usize = 64 << 10;
+/// Unread messages beyond blocks that a remote may let pile up, its bitfield apart.
+const UNREAD_CONTROL: usize = 256 << 10;
+/// How long a closed connection may take to write out its last messages, in wall time.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// The sending half of a connection.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    stream: Arc<TcpStream>,
+    codec: Codec,
+    /// Payload bytes promised to this connection that its socket has not taken: being paid for, read or written.
+    payload: AtomicUsize,
+    buffer: Mutex<Buffered>,
+}
+
+#[derive(Debug, Default)]
+struct Buffered {
+    bytes: BytesMut,
+    /// How many of the bytes are blocks.
+    payload: usize,
+    /// A task waits for the socket; until it is done nobody else writes.
+    draining: bool,
+    broken: bool,
+}
+
+/// The remote lets messages pile up instead of reading them.
+#[derive(Debug)]
+pub(super) struct NotReading;
+
+impl Outbox {
+    pub(super) fn new(stream: Arc<TcpStream>, codec: Codec) -> Outbox {
+        Outbox { stream, codec, payload: AtomicUsize::new(0), buffer: Mutex::default() }
+    }
+
+    /// Whether another block may be promised.
+    pub(super) fn is_ready(&self) -> bool {
+        self.payload.load(Ordering::Relaxed) < PAYLOAD_AHEAD
+    }
+
+    /// A block of this length will come (`push`), or not after all (`withdraw`).
+    pub(super) fn promise(&self, length: u32) {
+        self.payload.fetch_add(length as usize, Ordering::Relaxed);
+    }
+
+    pub(super) fn withdraw(&self, length: u32) {
+        self.payload.fetch_sub(length as usize, Ordering::Relaxed);
+    }
+
+    /// Appends a message; it leaves with the next `flush`.
+    pub(super) fn push(&self, message: &Message) -> Result<(), NotReading> {
+        let mut buffered = self.lock();
+        let payload = if let Message::Piece { payload, .. } = message { payload.length() } else { 0 };
+        if buffered.broken {
+            self.payload.fetch_sub(payload, Ordering::Relaxed);
+            return Ok(());
+        }
+        self.codec.encode(message, &mut buffered.bytes);
+        buffered.payload += payload;
+        let control = buffered.bytes.len().saturating_sub(buffered.payload);
+        if control > UNREAD_CONTROL + self.codec.cap() as usize { Err(NotReading) } else { Ok(()) }
+    }
+
+    /// Writes what the socket takes now. What is left goes out by `drain`, to be run as a task where this returns
+    /// true.
+    pub(super) fn flush(&self) -> bool {
+        let mut buffered = self.lock();
+        if buffered.draining {
+            return false;
+        }
+        buffered.draining = self.write(&mut buffered);
+        buffered.draining
+    }
+
+    /// Writes out the buffer as the socket takes it; `room` is told when another block may be promised.
+    pub(super) async fn drain(&self, room: &Notify) {
+        loop {
+            let writable = self.stream.writable().await.is_ok();
+            let was_ready = self.is_ready();
+            let more = {
+                let mut buffered = self.lock();
+                if !writable {
+                    self.give_up(&mut buffered);
+                }
+                buffered.draining = self.write(&mut buffered);
+                buffered.draining
+            };
+            if !was_ready && self.is_ready() {
+                room.notify_one();
+            }
+            if !more {
+                return;
+            }
+        }
+    }
+
+    /// The last of a connection that we closed: what is written so far still goes out, within limits.
+    pub(super) async fn finish(&self) {
+        // Either way the connection ends here.
+        let _ = tokio::time::timeout(LAST_WORDS, self.drain(&Notify::new())).await;
+    }
+
+    /// Returns whether something is left for later.
+    fn write(&self, buffered: &mut Buffered) -> bool {
+        while !buffered.bytes.is_empty() {
+            match self.stream.try_write(&buffered.bytes) {
+                Ok(written) => {
+                    buffered.bytes.advance(written);
+                    // Within a mixed buffer the blocks are counted as written last: an estimate that is exact at 0.
+                    let left = buffered.payload.min(buffered.bytes.len());
+                    self.payload.fetch_sub(buffered.payload - left, Ordering::Relaxed);
+                    buffered.payload = left;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => self.give_up(buffered),
+            }
+        }
+        false
+    }
+
+    /// The connection is dead; the reading end notices and tells.
+    fn give_up(&self, buffered: &mut Buffered) {
+        self.payload.fetch_sub(buffered.payload, Ordering::Relaxed);
+        *buffered = Buffered { broken: true, ..Buffered::default() };
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Buffered> {
+        // Every write of the lock's content leaves it usable: a panic elsewhere changes nothing here.
+        self.buffer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,2 +1,103 @@
 //! Real sockets in one process: every peer a task with its own loopback address, and a real HTTP tracker.
+//!
+//! It owns a tokio runtime for the length of one run; several runs may go on side by side on threads of their own.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)]
+
+mod arrival;
+mod member;
+mod original;
+mod swarm;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::Path;
+use std::thread::available_parallelism;
+
+use crate::driver::tasks::original::Original;
+use crate::driver::tasks::swarm::Swarm;
+use crate::driver::{Control, DriverError, Outcome, Recorder};
+use crate::net::open_files::OpenFiles;
+use crate::scenario::Scenario;
+use crate::scenario::population::Population;
+use crate::time::Span;
+
+/// Contents of all peers together up to this many bytes are kept in memory.
+const IN_MEMORY: u64 = 1 << 30;
+/// Threads for hashing and disk; more would only wait for the same cores.
+const WORKERS: usize = 8;
+
+/// How a run is carried out. None of it may change what happens, but for the time it takes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options<'a> {
+    pub stores: Stores,
+    /// Where peers keep their files, in `peers/peer_1` and so on. `None`: a temporary folder, gone after the run.
+    pub work: Option<&'a Path>,
+    /// The tracker starts so long after the run, in scenario time.
+    pub tracker_after: Span,
+}
+
+/// Where the peers of a run keep their pieces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stores {
+    /// Memory, or single files where the contents of all peers together exceed a gibibyte.
+    #[default]
+    Automatic,
+    Memory,
+    /// `peer_1/NAME`, written at its places.
+    Files,
+    /// `peer_1/blocks/block_0.bin` and so on, and `peer_1/NAME` rebuilt from them by every peer that completes.
+    Blocks,
+}
+
+impl Stores {
+    fn resolve(self, scenario: &Scenario) -> Stores {
+        let all = scenario.content.layout.total().saturating_mul(u64::from(scenario.peers()));
+        match self {
+            Stores::Automatic if all <= IN_MEMORY => Stores::Memory,
+            Stores::Automatic => Stores::Files,
+            chosen => chosen,
+        }
+    }
+}
+
+/// Runs `scenario` with `random_seed` on sockets and blocks until it is over. Every peer that ends complete is
+/// checked to have exactly the original content.
+pub fn run(
+    scenario: &Scenario,
+    random_seed: u64,
+    options: &Options<'_>,
+    recorder: &mut dyn Recorder,
+    control: &Control,
+) -> Result<Outcome, DriverError> {
+    let stores = options.stores.resolve(scenario);
+    let population = Population::draw(scenario, random_seed);
+    // Held until the last socket is closed.
+    let _files = OpenFiles::reserve(open_files(scenario))
+        .map_err(|error| DriverError::Unsupported(format!("{}: {error}", scenario.name)))?;
+    let original = Original::read(scenario, random_seed, stores == Stores::Memory)?;
+    let threads = available_parallelism().map_or(1, usize::from);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .max_blocking_threads(WORKERS)
+        .enable_all()
+        .build()
+        .map_err(|source| DriverError::Io { context: "cannot start the threads of a run".into(), source })?;
+    runtime.block_on(async {
+        let swarm = Swarm::gather(scenario, random_seed, population, original, stores, options)?;
+        swarm.run(recorder, control).await
+    })
+}
+
+/// About how many files and sockets are open at the same time: both ends of every connection are ours.
+fn open_files(scenario: &Scenario) -> u64 {
+    let peers = u64::from(scenario.peers());
+    let connections = u64::from(scenario.policy.max_connections).min(peers.saturating_sub(1));
+    // Besides its connections and as many again in the making as a quarter, a peer has a listening socket, a file,
+    // and both ends of an announce.
+    peers * (connections + connections.div_ceil(4) + 4)
+}
+
+fn io_error(context: String) -> impl FnOnce(io::Error) -> DriverError {
+    move |source| DriverError::Io { context, source }
+}

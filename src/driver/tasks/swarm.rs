@@ -1,0 +1,396 @@
+//! The swarm of one run: who arrives, leaves, crashes and comes back when, until the run is over. It sees what
+//! happens only in the records that the hosts send.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::driver::course::Course;
+use crate::driver::tasks::arrival::free_port;
+use crate::driver::tasks::member::{Ending, Member};
+use crate::driver::tasks::original::Original;
+use crate::driver::tasks::{Options, Stores, io_error};
+use crate::driver::{Control, DriverError, Ended, Outcome, Pace, Recorder};
+use crate::event::{Event, Record};
+use crate::id::PeerIndex;
+use crate::net::clock::Clock;
+use crate::net::host::{self, Contact, Contacts, HostEnd};
+use crate::net::loopback::LoopbackRange;
+use crate::net::pace::Lateness;
+use crate::net::store::Store;
+use crate::net::tracker_server::{Limits, TrackerServer};
+use crate::scenario::Scenario;
+use crate::scenario::population::Population;
+use crate::time::{Span, Time};
+use crate::tracker::Tracker;
+
+/// Batches of records that may wait for the recorder.
+const RECORDS: usize = 1024;
+/// How often to look whether somebody wants the run to end.
+const LOOK: Duration = Duration::from_millis(50);
+
+pub(super) struct Swarm<'a> {
+    pub(super) scenario: &'a Scenario,
+    pub(super) random_seed: u64,
+    pub(super) original: Original,
+    pub(super) clock: Clock,
+    pub(super) contacts: Arc<Contacts>,
+    pub(super) tracker_addr: SocketAddr,
+    tracker: Option<TrackerServer>,
+    members: Vec<Member>,
+    course: Course,
+    /// What is to happen when; equal times in the order of scheduling.
+    timeline: BinaryHeap<Reverse<(Time, u64, Due)>>,
+    scheduled: u64,
+    records: mpsc::Receiver<Vec<Record>>,
+    to_records: mpsc::Sender<Vec<Record>>,
+    ends: JoinSet<Departed>,
+    lateness: Lateness,
+    rebuild: bool,
+    folder: Folder,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    TrackerStarts,
+    Arrive { peer: PeerIndex },
+    Leave { peer: PeerIndex, stay: u32 },
+    Crash { peer: PeerIndex, stay: u32 },
+}
+
+/// A host that has ended, and whether a complete peer really has the content.
+struct Departed {
+    peer: PeerIndex,
+    end: HostEnd,
+    checked: Result<(), DriverError>,
+}
+
+impl<'a> Swarm<'a> {
+    /// Prepares everything that takes time, so that the clock starts with the run. Within a runtime.
+    pub(super) fn gather(
+        scenario: &'a Scenario,
+        random_seed: u64,
+        population: Population,
+        original: Original,
+        stores: Stores,
+        options: &Options<'_>,
+    ) -> Result<Swarm<'a>, DriverError> {
+        let layout = scenario.content.layout;
+        let peers = population.peers.len() as u32;
+        let addresses = LoopbackRange::reserve(peers + 1);
+        let course = Course::new(&population.peers, layout);
+        let contact = |plan: &crate::scenario::population::PeerPlan| {
+            (plan.peer_id, Contact { index: plan.index, latency: plan.latency })
+        };
+        let contacts = population.peers.iter().map(contact).collect();
+        let folder = Folder::new(options.work);
+        let mut members = Vec::with_capacity(population.peers.len());
+        for plan in population.peers {
+            let addr = SocketAddr::new(addresses.address(plan.index.0), 0);
+            let own = folder.path.join("peers").join(format!("peer_{}", plan.index.0 + 1));
+            members.push(Member::new(plan, addr, layout, &original, stores, &own)?);
+        }
+        let (to_records, records) = mpsc::channel(RECORDS);
+        let mut swarm = Swarm {
+            scenario,
+            random_seed,
+            original,
+            clock: Clock::start(scenario.time_scale),
+            contacts: Arc::new(contacts),
+            tracker_addr: free_port(addresses.address(peers))?,
+            tracker: None,
+            members,
+            course,
+            timeline: BinaryHeap::new(),
+            scheduled: 0,
+            records,
+            to_records,
+            ends: JoinSet::new(),
+            lateness: Lateness::default(),
+            rebuild: stores == Stores::Blocks,
+            folder,
+        };
+        swarm.schedule(Time::ZERO + options.tracker_after, Due::TrackerStarts);
+        for at in 0..swarm.members.len() {
+            let plan = &swarm.members[at].plan;
+            let (arrival, peer) = (plan.arrival, plan.index);
+            swarm.schedule(arrival, Due::Arrive { peer });
+        }
+        Ok(swarm)
+    }
+
+    pub(super) async fn run(
+        mut self,
+        recorder: &mut dyn Recorder,
+        control: &Control,
+    ) -> Result<Outcome, DriverError> {
+        self.clock = Clock::start(self.scenario.time_scale);
+        let carried = self.carry(recorder, control).await;
+        let at = self.clock.now().min(Time::ZERO + self.scenario.time_limit);
+        let ended = self.dissolve(recorder).await;
+        let outcome = Outcome { ended: carried?, at, pace: Some(self.pace()) };
+        ended.map(|()| outcome)
+    }
+
+    /// Lets things happen until the run is over by itself, at its limit, or when it is interrupted.
+    async fn carry(&mut self, recorder: &mut dyn Recorder, control: &Control) -> Result<Ended, DriverError> {
+        let limit = Time::ZERO + self.scenario.time_limit;
+        let mut look = tokio::time::interval(LOOK);
+        loop {
+            let now = self.clock.now();
+            self.carry_out_due(now.min(limit), recorder)?;
+            if let Some(ended) = self.course.ended(now) {
+                return Ok(ended);
+            }
+            if now >= limit {
+                return Ok(Ended::TimeLimit);
+            }
+            if control.is_interrupted() {
+                return Ok(Ended::Interrupted);
+            }
+            let wake = self.wake_at(now).min(limit);
+            tokio::select! {
+                biased;
+                Some(records) = self.records.recv() => self.take_in(records, recorder),
+                Some(departed) = self.ends.join_next() => self.departed(joined(departed), recorder)?,
+                () = self.clock.sleep_until(wake) => {}
+                _ = look.tick() => {}
+            }
+        }
+    }
+
+    fn wake_at(&self, now: Time) -> Time {
+        let due = self.timeline.peek().map(|Reverse((at, _, _))| *at);
+        // A time that has passed was asked about just now.
+        let stuck = self.course.ask_again_at().filter(|at| *at > now);
+        due.into_iter().chain(stuck).min().unwrap_or(Time::NEVER)
+    }
+
+    fn schedule(&mut self, at: Time, due: Due) {
+        self.scheduled += 1;
+        self.timeline.push(Reverse((at, self.scheduled, due)));
+    }
+
+    fn carry_out_due(&mut self, now: Time, recorder: &mut dyn Recorder) -> Result<(), DriverError> {
+        while let Some(Reverse((at, _, due))) = self.timeline.peek().copied()
+            && at <= now
+        {
+            self.timeline.pop();
+            match due {
+                Due::TrackerStarts => self.start_tracker()?,
+                Due::Arrive { peer } => self.arrive(peer, recorder)?,
+                Due::Leave { peer, stay } => self.end_stay(peer, stay, Ending::Leave),
+                Due::Crash { peer, stay } => self.end_stay(peer, stay, Ending::Crash),
+            }
+        }
+        Ok(())
+    }
+
+    fn start_tracker(&mut self) -> Result<(), DriverError> {
+        let tracker = Tracker::new(self.scenario.tracker, self.random_seed);
+        let limits = Limits::default();
+        // All peers may announce at once.
+        let connections = limits.connections.max(2 * self.members.len());
+        let limits = Limits { connections, ..limits };
+        let server = TrackerServer::start(self.tracker_addr, tracker, self.clock, limits)
+            .map_err(io_error("cannot start the tracker".into()))?;
+        self.tracker = Some(server);
+        Ok(())
+    }
+
+    fn arrive(&mut self, peer: PeerIndex, recorder: &mut dyn Recorder) -> Result<(), DriverError> {
+        let member = &self.members[peer.0 as usize];
+        let Some(setup) = self.host_setup(member, self.to_records.clone())? else { return Ok(()) };
+        let layout = self.scenario.content.layout;
+        let bytes = member.have.iter().map(|piece| u64::from(layout.piece_length(piece))).sum();
+        let pieces = member.have.count();
+        let (crash, stay) = (member.plan.crash_after(member.stay), member.stay);
+        let (addr, store) = (setup.peer.addr, setup.store.clone());
+        let now = self.clock.now();
+        self.record(now, peer, Event::Arrived { pieces, bytes }, recorder);
+        let (handle, task) = host::start(setup);
+        self.watch(peer, task, store);
+        let member = &mut self.members[peer.0 as usize];
+        (member.host, member.addr) = (Some(handle), addr);
+        if let Some(after) = crash {
+            self.schedule(now + after, Due::Crash { peer, stay });
+        }
+        self.leave_if_done(now, peer);
+        Ok(())
+    }
+
+    /// Waits for the host's end, and looks whether what it calls complete is the content.
+    fn watch(&mut self, peer: PeerIndex, task: JoinHandle<HostEnd>, store: Arc<Store>) {
+        let original = self.original.clone();
+        let number = peer.0 + 1;
+        let rebuilt = self.folder.path.join("peers").join(format!("peer_{number}")).join(&original.name);
+        let rebuilt = self.rebuild.then_some(rebuilt);
+        self.ends.spawn(async move {
+            let end = joined(task.await);
+            let complete = end.have.is_full();
+            let check = move || if complete { check(peer, &original, &store, rebuilt) } else { Ok(()) };
+            let checked = joined(tokio::task::spawn_blocking(check).await);
+            Departed { peer, end, checked }
+        });
+    }
+
+    fn end_stay(&mut self, peer: PeerIndex, stay: u32, ending: Ending) {
+        let member = &mut self.members[peer.0 as usize];
+        if member.is_here(stay) {
+            member.end(ending);
+        }
+    }
+
+    fn take_in(&mut self, records: Vec<Record>, recorder: &mut dyn Recorder) {
+        for record in records {
+            self.course.record(&record);
+            recorder.record(&record);
+            let member = &mut self.members[record.peer.0 as usize];
+            match record.event {
+                Event::Completed => member.complete = true,
+                Event::StorageFailed { .. } => member.complete = false,
+                Event::Uploaded { block, .. } => member.uploaded += u64::from(block.length),
+                _ => continue,
+            }
+            self.leave_if_done(record.at, record.peer);
+        }
+    }
+
+    fn leave_if_done(&mut self, now: Time, peer: PeerIndex) {
+        let member = &mut self.members[peer.0 as usize];
+        if let Some(wait) = member.wants_to_leave(self.scenario.content.layout.total()) {
+            member.leaving = true;
+            let stay = member.stay;
+            self.schedule(now + wait, Due::Leave { peer, stay });
+        }
+    }
+
+    fn departed(&mut self, departed: Departed, recorder: &mut dyn Recorder) -> Result<(), DriverError> {
+        // Everything the host had to say is in the channel by now.
+        while let Ok(records) = self.records.try_recv() {
+            self.take_in(records, recorder);
+        }
+        let Departed { peer, end, checked } = departed;
+        checked?;
+        self.lateness.add(&end.lateness);
+        let now = self.clock.now();
+        let member = &mut self.members[peer.0 as usize];
+        member.host = None;
+        member.stay += 1;
+        member.leaving = false;
+        member.have = end.have;
+        let returns = member.plan.rejoin.filter(|_| member.ending == Some(Ending::Crash));
+        if returns.is_none() {
+            member.store = None;
+        }
+        let event = match (end.failed, member.ending.take()) {
+            (Some(reason), _) => Some(Event::Failed { reason }),
+            (None, Some(Ending::Leave)) => Some(Event::Left),
+            (None, Some(Ending::Crash)) => Some(Event::Crashed),
+            (None, Some(Ending::EndOfRun) | None) => None,
+        };
+        for event in event.into_iter().chain([Event::Totals(end.totals)]) {
+            self.record(now, peer, event, recorder);
+        }
+        if let Some(after) = returns {
+            self.schedule(now + after, Due::Arrive { peer });
+        }
+        Ok(())
+    }
+
+    /// Ends everybody's stay and waits until the last socket is closed.
+    async fn dissolve(&mut self, recorder: &mut dyn Recorder) -> Result<(), DriverError> {
+        self.members.iter_mut().for_each(|member| member.end(Ending::EndOfRun));
+        let mut first_error = Ok(());
+        loop {
+            tokio::select! {
+                Some(records) = self.records.recv() => self.take_in(records, recorder),
+                departed = self.ends.join_next() => match departed {
+                    Some(departed) => first_error = first_error.and(self.departed(joined(departed), recorder)),
+                    None => break,
+                }
+            }
+        }
+        if let Some(tracker) = self.tracker.take() {
+            tracker.stop().await;
+        }
+        first_error
+    }
+
+    fn record(&mut self, at: Time, peer: PeerIndex, event: Event, recorder: &mut dyn Recorder) {
+        self.take_in(vec![Record { at, peer, event }], recorder);
+    }
+
+    fn pace(&self) -> Pace {
+        let timer_lag_p99 = self.lateness.timers_at(0.99);
+        let block = u64::from(self.scenario.content.layout.block_size());
+        let cohorts = &self.scenario.cohorts;
+        let rates = cohorts.iter().flat_map(|cohort| [cohort.upload, cohort.download]).flatten();
+        let shortest = rates.filter(|rate| !rate.is_zero()).map(|rate| rate.time_for(block)).min();
+        let tenth = |span: Span| self.clock.to_wall(span).as_nanos() / 10;
+        Pace {
+            timer_lag_p99,
+            timer_lag_max: self.lateness.latest_timer(),
+            block_latency_p50: self.lateness.blocks_at(0.5),
+            block_latency_p99: self.lateness.blocks_at(0.99),
+            degraded: shortest.is_some_and(|span| u128::from(timer_lag_p99.as_nanos()) > tenth(span)),
+        }
+    }
+}
+
+/// A complete peer has the content, or this is an error.
+fn check(
+    peer: PeerIndex,
+    original: &Original,
+    store: &Arc<Store>,
+    rebuilt: Option<PathBuf>,
+) -> Result<(), DriverError> {
+    if !original.is_in(store)? {
+        return Err(DriverError::WrongContent { peer });
+    }
+    if let Some(path) = rebuilt {
+        let context = format!("cannot rebuild {}", path.display());
+        store.rebuild(&path).map_err(|error| io_error(context)(std::io::Error::other(error)))?;
+    }
+    Ok(())
+}
+
+/// A panic in a task goes on here.
+fn joined<T>(result: Result<T, tokio::task::JoinError>) -> T {
+    result.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+}
+
+/// Where the files of a run are.
+struct Folder {
+    path: PathBuf,
+    temporary: bool,
+}
+
+impl Folder {
+    fn new(given: Option<&Path>) -> Folder {
+        static RUNS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+        match given {
+            Some(path) => Folder { path: path.to_path_buf(), temporary: false },
+            None => {
+                let run = RUNS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                let name = format!("minibit-run-{}-{run}", std::process::id());
+                Folder { path: std::env::temp_dir().join(name), temporary: true }
+            }
+        }
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if self.temporary && self.path.exists() {
+            // Leftovers in the system's temporary folder harm nobody.
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
+    }
+}

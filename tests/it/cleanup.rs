@@ -109,7 +109,9 @@ fn results_go_only_when_asked_and_only_what_minibit_wrote() {
     folder.file("results/other/MANIFEST.toml", "name = \"a cargo project\"");
     folder.file("results/other/runs/1", "not MiniBit's");
     folder.file("results/kept/MANIFEST.toml", MANIFEST);
-    folder.file("results/kept/KEEP", "the reference run");
+    folder.file("results/kept/KEEP", "for the thesis");
+    folder.file("results/reference/10peers/MANIFEST.toml", MANIFEST);
+    folder.file("results/reference/10peers/runs.csv", "the reference run");
     folder.file("results/annotated/notes.txt", "mine");
     let before = folder.everything();
     for name in ["results/10peers", "results/annotated", "elsewhere/mine"] {

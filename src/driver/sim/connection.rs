@@ -1,8 +1,9 @@
 //! A simulated connection: two ends, one latency, and the rule that a choke never overtakes a block.
 
-use crate::driver::sim::event::Delivery;
+use crate::event::CloseReason;
 use crate::id::{ConnId, PeerIndex};
 use crate::time::Span;
+use crate::wire::message::Message;
 
 /// Names a connection for as long as the run lasts; never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,6 +22,20 @@ impl Side {
             Side::Dialling => Side::Answering,
             Side::Answering => Side::Dialling,
         }
+    }
+}
+
+/// What arrives at one end of a connection beside blocks.
+#[derive(Clone, Debug)]
+pub(super) enum Delivery {
+    Message(Message),
+    Closed(CloseReason),
+}
+
+impl Delivery {
+    /// Must not overtake a block that left before it.
+    pub(super) fn follows_blocks(&self) -> bool {
+        matches!(self, Delivery::Closed(_) | Delivery::Message(Message::Choke))
     }
 }
 

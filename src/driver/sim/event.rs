@@ -1,12 +1,11 @@
-//! What can happen in the simulator, and what can arrive at the end of a connection.
+//! What can happen in the simulator.
 
 use std::net::SocketAddr;
 
-use crate::driver::sim::connection::{LinkId, Side};
-use crate::event::CloseReason;
+use crate::driver::sim::connection::{Delivery, LinkId, Side};
 use crate::id::{Block, PeerIndex};
 use crate::wire::announce::{AnnounceRequest, AnnounceResponse};
-use crate::wire::message::{Message, Payload};
+use crate::wire::message::Payload;
 
 /// Something that will happen. `stay` tells apart the stays of a peer that crashes and comes back.
 #[derive(Clone, Debug)]
@@ -79,18 +78,4 @@ pub(super) enum Event {
         answer: Result<AnnounceResponse, Box<str>>,
     },
     TrackerTimer,
-}
-
-/// What arrives at one end of a connection beside blocks.
-#[derive(Clone, Debug)]
-pub(super) enum Delivery {
-    Message(Message),
-    Closed(CloseReason),
-}
-
-impl Delivery {
-    /// Must not overtake a block that left before it.
-    pub(super) fn follows_blocks(&self) -> bool {
-        matches!(self, Delivery::Closed(_) | Delivery::Message(Message::Choke))
-    }
 }

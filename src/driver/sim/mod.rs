@@ -5,7 +5,6 @@
 //! a downlink queues what arrives together; control messages cost latency only. A dial takes one path there and one
 //! back, as a handshake does on an open socket.
 
-mod announces;
 mod connection;
 mod event;
 mod host;

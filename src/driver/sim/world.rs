@@ -3,13 +3,14 @@
 //! A host's peer is stepped with one input at a time; what it wants done becomes events. Nothing here looks at a
 //! clock: the time of the event taken from the queue is the time.
 
+mod announces;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
 use crate::driver::course::Course;
-use crate::driver::sim::announces::Answer;
-use crate::driver::sim::connection::{Connection, LinkId, Side};
-use crate::driver::sim::event::{Delivery, Event};
+use crate::driver::sim::connection::{Connection, Delivery, LinkId, Side};
+use crate::driver::sim::event::Event;
 use crate::driver::sim::host::Host;
 use crate::driver::sim::queue::Queue;
 use crate::driver::sim::{Fault, Options};
@@ -24,6 +25,7 @@ use crate::tracker::Tracker;
 use crate::wire::codec::Codec;
 use crate::wire::message::{Message, Payload};
 use crate::wire::round_trip::round_trip;
+pub(super) use announces::Answer;
 
 /// Every simulated torrent is called this; only the tracker looks at it.
 pub(super) const INFO_HASH: InfoHash = InfoHash(*b"minibit virtual time");

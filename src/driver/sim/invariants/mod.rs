@@ -13,7 +13,7 @@ mod presence;
 mod requests;
 mod tracker;
 
-use crate::driver::sim::announces::Answer;
+use crate::driver::sim::world::Answer;
 use crate::driver::sim::world::World;
 use crate::driver::{DriverError, Ended};
 use crate::event::Record;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Invariant, ensure};
-use crate::driver::sim::announces::Answer;
+use crate::driver::sim::world::Answer;
 use crate::driver::sim::world::{INFO_HASH, World};
 use crate::event::{Event, Record};
 use crate::id::PeerIndex;

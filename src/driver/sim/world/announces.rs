@@ -9,9 +9,9 @@ use crate::wire::announce::{AnnounceRequest, AnnounceResponse};
 
 /// An answer of the tracker and who asked: what the invariants look at.
 #[derive(Clone, Debug)]
-pub(super) struct Answer {
-    pub(super) asker: PeerIndex,
-    pub(super) response: AnnounceResponse,
+pub(in crate::driver::sim) struct Answer {
+    pub(in crate::driver::sim) asker: PeerIndex,
+    pub(in crate::driver::sim) response: AnnounceResponse,
 }
 
 impl World {

@@ -3,7 +3,8 @@
 //! a new layer, and modules without a blank line between them are siblings.
 //!
 //! Paths are read from the token stream, so comments, strings and macro bodies are treated as the compiler would.
-//! A file's own ancestors (`super::Type`) are not counted: a folder's `mod.rs` holds the words its files share.
+//! A file's own ancestors (`super::Type`) are not counted: a folder's `mod.rs` holds the words its files share. Modules
+//! called `tests` are not either: a test may compare what must not know each other.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,6 +14,9 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// Modules below the top level that must not know each other either.
 const SIBLINGS: &[(&str, &str)] = &[("driver::sim", "driver::tasks")];
+
+/// Modules of this name are left out.
+const TESTS: &str = "tests";
 
 /// A module path from the crate's root: `["peer", "picker"]`.
 type ModulePath = Vec<String>;
@@ -71,10 +75,11 @@ fn planted_violations_are_caught() {
         check(&[
             ("peer::picker", "use crate::peer::choker::Slots;"),
             ("peer::choker", "use super::rates::Rate;"),
-            ("peer::rates", "mod tests { use super::super::picker::Picker; }"),
+            ("peer::rates", "mod inner { use super::super::picker::Picker; }"),
         ]),
         ["a circle: peer::choker → peer::rates → peer::picker → peer::choker"],
     );
+    assert_eq!(check(&[("time", "mod tests { use crate::peer::Peer; }")]), [""; 0]);
     assert_eq!(
         check(&[("time", "// crate::peer\nconst A: &str = \"crate::peer::Peer\"; use super::time;")]),
         [""; 0]
@@ -140,13 +145,16 @@ fn layers(lib: &str) -> Vec<Vec<String>> {
     layers
 }
 
-/// Every `.rs` file under `folder` but `lib.rs` and `main.rs`.
+/// Every `.rs` file under `folder` but `lib.rs`, `main.rs` and tests.
 fn collect(folder: &Path, parent: &[String], files: &mut Vec<File>) {
     let mut entries: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     entries.sort();
     for path in entries {
         let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let module: ModulePath = parent.iter().chain([&stem]).cloned().collect();
+        if stem == TESTS {
+            continue;
+        }
         if path.is_dir() {
             collect(&path, &module, files);
         } else if path.extension().is_some_and(|extension| extension == "rs")
@@ -184,10 +192,11 @@ fn scan(module: &[String], tokens: TokenStream, found: &mut BTreeSet<ModulePath>
                     follow(start, &tokens[at + 3..], found);
                 }
             }
-            TokenTree::Group(group) => {
-                let inner = inline_module(&tokens[..at]).map(|name| [module, &[name]].concat());
-                scan(inner.as_deref().unwrap_or(module), group.stream(), found);
-            }
+            TokenTree::Group(group) => match inline_module(&tokens[..at]) {
+                Some(name) if name == TESTS => {}
+                Some(name) => scan(&[module, &[name]].concat(), group.stream(), found),
+                None => scan(module, group.stream(), found),
+            },
             _ => {}
         }
         at += 1;

@@ -1,6 +1,8 @@
 //! The swarm of one run: who arrives, leaves, crashes and comes back when, until the run is over. It sees what
 //! happens only in the records that the hosts send.
 
+mod arrival;
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::SocketAddr;
@@ -12,7 +14,6 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::driver::course::Course;
-use crate::driver::tasks::arrival::free_port;
 use crate::driver::tasks::member::{Ending, Member};
 use crate::driver::tasks::original::Original;
 use crate::driver::tasks::{Options, Stores, io_error};
@@ -29,6 +30,7 @@ use crate::scenario::Scenario;
 use crate::scenario::population::Population;
 use crate::time::{Span, Time};
 use crate::tracker::Tracker;
+use arrival::free_port;
 
 /// Batches of records that may wait for the recorder.
 const RECORDS: usize = 1024;

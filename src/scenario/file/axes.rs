@@ -1,8 +1,9 @@
 //! The section `[compare]`: axes, and the cases they span. An axis or a `--set` replaces a key of the document, so a
 //! case is read exactly like a file in which the value had been written.
 
+use super::origin::Origin;
 use super::report::{Problem, nearest, one_of};
-use super::tree::{Entry, Kind, Origin, Table, Value};
+use super::tree::{Entry, Kind, Table, Value};
 
 /// More cases than anybody reads.
 const MAX_CASES: usize = 10_000;

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use super::axes::{AxisForm, spelled};
+use super::origin::Origin;
 use super::report::{Problem, nearest, one_of, shown};
 use super::section::{Section, Wrong, line, text};
-use super::tree::{Kind, Origin, Table, Value};
+use super::tree::{Kind, Table, Value};
 
 /// A threshold: the metric of every case (or of those that `only` names) lies in the range.
 #[derive(Clone, Debug, PartialEq)]

@@ -8,6 +8,7 @@ mod axes;
 mod cohorts;
 mod expect;
 mod names;
+mod origin;
 mod policy;
 mod report;
 mod resolve;
@@ -24,9 +25,10 @@ use std::path::{Path, PathBuf};
 
 use super::Scenario;
 use axes::{AxisForm, combinations, overlap, patch, read_axes, spelled};
+use origin::Origin;
 use report::{Problem, Sources, nearest, one_of, shown};
 use resolve::{Context, resolve};
-use tree::{Origin, Table, Value};
+use tree::{Table, Value};
 
 pub use expect::{Bounds, Expect};
 pub use report::ScenarioError;

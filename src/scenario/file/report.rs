@@ -6,7 +6,7 @@ use std::fmt;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin as Place, Renderer, Snippet};
 
-use super::tree::Origin;
+use super::origin::Origin;
 
 /// Problems beyond these are only counted: a file that is no scenario at all would fill the screen.
 const SHOWN: usize = 20;

@@ -3,8 +3,9 @@
 
 use std::ops::RangeInclusive;
 
+use super::origin::Origin;
 use super::report::{Problem, nearest, one_of, shown};
-use super::tree::{Kind, Origin, Table, Value};
+use super::tree::{Kind, Table, Value};
 use crate::time::Span;
 use crate::units::UnitError;
 

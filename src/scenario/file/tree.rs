@@ -6,18 +6,8 @@ use std::ops::Range;
 use serde_spanned::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::origin::Origin;
 use super::report::{Problem, shown};
-
-/// Where a key or value was written.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Origin {
-    /// Bytes of the file.
-    File { start: usize, end: usize },
-    /// Bytes of the `--set` with this position.
-    Set { number: usize, start: usize, end: usize },
-    /// In the file as a whole: something is missing.
-    Anywhere,
-}
 
 #[derive(Clone, Debug)]
 pub(super) struct Value {

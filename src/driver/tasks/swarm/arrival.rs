@@ -13,7 +13,7 @@ use crate::net::announce::TrackerUrl;
 use crate::net::host::{HostSetup, Links};
 use crate::peer::Setup;
 
-use super::swarm::Swarm;
+use super::Swarm;
 
 /// Callers that may wait to be accepted.
 const BACKLOG: u32 = 1024;

@@ -53,9 +53,7 @@ pub enum Verdict {
         pairs: usize,
     },
     /// Runs that were cut short have no completion times for some peers; a mean over the others would flatter them.
-    CutShort {
-        peers: u64,
-    },
+    CutShort,
     /// Sockets could not keep up in so many of the paired runs.
     Degraded {
         runs: usize,
@@ -72,7 +70,7 @@ impl fmt::Display for Verdict {
             Verdict::TooFewRepeats { pairs } => {
                 write!(f, "too few repeats to decide ({pairs} of {PAIRS_TO_DECIDE})")
             }
-            Verdict::CutShort { peers } => write!(f, "not comparable: {peers} peers cut short"),
+            Verdict::CutShort => write!(f, "not comparable: runs were cut short"),
             Verdict::Degraded { runs } => write!(f, "refused: {runs} degraded runs"),
             Verdict::NoTimes => write!(f, "not comparable: no completion times"),
         }
@@ -160,12 +158,11 @@ fn judge(
 fn verdict(pairs: &[Pair<'_>], estimate: Option<&PairedRatio>, allow_degraded: bool) -> Verdict {
     let runs = || pairs.iter().flat_map(|(baseline, other)| [baseline, other]);
     let degraded = runs().filter(|run| run.degraded).count();
-    let cut_short: u64 = runs().map(|run| run.summary.cut_short).sum();
     if degraded > 0 && !allow_degraded {
         return Verdict::Degraded { runs: degraded };
     }
-    if cut_short > 0 {
-        return Verdict::CutShort { peers: cut_short };
+    if runs().any(|run| run.summary.cut_short > 0) {
+        return Verdict::CutShort;
     }
     if pairs.len() < PAIRS_TO_DECIDE {
         return Verdict::TooFewRepeats { pairs: pairs.len() };
@@ -267,7 +264,7 @@ mod tests {
         let comparison = headline(&ten(100), &crashed, |_| {});
         assert_eq!((comparison.unfinished, comparison.verdict), ((0, 10), Verdict::Difference));
         let limit: Vec<_> = crashed.into_iter().map(|run| Summary { cut_short: 1, ..run }).collect();
-        assert_eq!(headline(&ten(100), &limit, |_| {}).verdict, Verdict::CutShort { peers: 10 });
+        assert_eq!(headline(&ten(100), &limit, |_| {}).verdict, Verdict::CutShort);
     }
 
     #[test]

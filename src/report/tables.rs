@@ -20,7 +20,7 @@ const CASES: &[(&str, &str)] = &[
     ("p95 s", "p95_completion_s"),
     ("last s", "last_finished_at_s"),
     ("bound s", "bound_s"),
-    ("last/bound", "last_over_bound"),
+    ("over bound", "last_over_bound"),
     ("messages", "messages_sent"),
 ];
 
@@ -104,18 +104,22 @@ fn short_keys(plan: &Plan) -> Vec<&str> {
 }
 
 fn comparisons<'a>(comparisons: impl Iterator<Item = &'a Comparison>, form: Form) -> String {
+    let comparisons: Vec<_> = comparisons.collect();
+    // With a single axis there is nothing to be within.
+    let within = comparisons.iter().any(|one| !one.within.is_empty());
     let mut table = form.table();
-    table.set_header(vec!["compared", "within", "ratio", "95 % interval", "verdict"]);
+    let titles = ["compared", "within", "ratio", "95 % interval", "verdict"];
+    table.set_header(titles.into_iter().filter(|title| within || *title != "within").collect::<Vec<_>>());
     for one in comparisons {
-        let estimate = one.estimate;
-        let interval = estimate.and_then(|estimate| estimate.interval);
-        table.add_row(vec![
-            form.text(&format!("{}: {} / {}", one.axis, one.value, one.baseline)),
-            form.text(&columns::within(one)),
-            estimate.map_or_else(|| "–".to_owned(), |estimate| format!("{:.3}", estimate.ratio)),
+        let interval = one.estimate.and_then(|estimate| estimate.interval);
+        let mut row = vec![form.text(&format!("{}: {} / {}", one.axis, one.value, one.baseline))];
+        row.extend(within.then(|| form.text(&columns::within(one))));
+        row.extend([
+            one.estimate.map_or_else(|| "–".to_owned(), |estimate| format!("{:.3}", estimate.ratio)),
             interval.map_or_else(|| "–".to_owned(), |(low, high)| format!("{low:.3} to {high:.3}")),
             verdict(one),
         ]);
+        table.add_row(row);
     }
     format!("{table}\n")
 }

@@ -10,6 +10,9 @@ use crate::report::cell::for_people;
 use crate::report::form::Form;
 use crate::scenario::{DriverKind, Scenario};
 
+/// A whole case may end the same way; its first runs say enough.
+const UNFINISHED_SHOWN: usize = 10;
+
 /// Whether every threshold holds in every case; empty without thresholds.
 pub(super) fn expectations(results: &Results<'_>, form: Form) -> String {
     let mut text = String::new();
@@ -50,17 +53,20 @@ pub(super) fn headline(results: &Results<'_>) -> String {
     format!("{title}: {}, {} {place}", counted(plan.cases.len(), "case"), counted(plan.runs.len(), "run"))
 }
 
-/// A verdict for every run that did not end with everybody complete; empty if there is none.
+/// A verdict for every run that did not end with everybody complete; empty if there is none. People at a terminal see
+/// the first few.
 pub(super) fn unfinished(results: &Results<'_>, form: Form) -> String {
-    let mut text = String::new();
-    for (run, done) in results.unfinished() {
-        if text.is_empty() {
-            text.push_str(&form.heading("Unfinished runs"));
-        }
+    let shown = if form == Form::Terminal { UNFINISHED_SHOWN } else { usize::MAX };
+    let count = results.unfinished().count();
+    let mut text = if count > 0 { form.heading("Unfinished runs") } else { String::new() };
+    for (run, done) in results.unfinished().take(shown) {
         let case = case_name(results, run.planned.case);
         let case = if case.is_empty() { case } else { format!(" ({case})") };
         let name = form.text(&format!("random seed {}{case}", run.planned.random_seed));
         let _ = writeln!(text, "{}{name}: {}", form.bullet(), why_unfinished(done));
+    }
+    if count > shown {
+        let _ = writeln!(text, "{}and {} more, all in comparison.md", form.bullet(), count - shown);
     }
     text
 }

@@ -14,7 +14,7 @@ use anyhow::Context;
 use jiff::Timestamp;
 
 use super::{Exit, Usage};
-use crate::driver::{Control, DriverError, Outcome, Recorder, sim};
+use crate::driver::{Control, DriverError, Outcome, Recorder, sim, tasks};
 use crate::experiment::{Options, Plan, PlannedRun, Results, Store, Watch, execute};
 use crate::metrics::METRICS;
 use crate::report::{self, Invocation};
@@ -164,7 +164,7 @@ fn drive(
             let options = sim::Options { check, ..sim::Options::default() };
             sim::run(scenario, random_seed, &options, recorder, control)
         }
-        DriverKind::Tasks => Err(DriverError::Unsupported("sockets are not wired up yet".to_owned())),
+        DriverKind::Tasks => tasks::run(scenario, random_seed, &tasks::Options::default(), recorder, control),
         DriverKind::Processes => Err(DriverError::Unsupported("processes are not available yet".to_owned())),
     }
 }

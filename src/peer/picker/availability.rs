@@ -1,10 +1,8 @@
 //! How many connected peers have each piece. Knows nothing of blocks, requests or policies.
 
+use super::rows::{self, Row};
 use crate::id::PieceIndex;
 use crate::torrent::bitfield::Bitfield;
-
-/// The counts of 64 pieces, beside one word of a [`Bitfield`]; unused ones at the end are 0.
-pub(super) type Row = [u16; 64];
 
 /// Holders per piece. Complete remotes are one number beside the counts, so they never cost a walk over the pieces;
 /// they raise all pieces alike and so matter to no comparison. Fewer than 32,768 connections are counted.
@@ -51,13 +49,13 @@ impl Availability {
 
     pub(super) fn join(&mut self, pieces: &Bitfield) {
         for (row, &word) in self.rows.iter_mut().zip(pieces.words()) {
-            for_each_count(row, word, |count, held| *count = count.wrapping_add(held));
+            rows::raise(row, word);
         }
     }
 
     pub(super) fn leave(&mut self, pieces: &Bitfield) {
         for (row, &word) in self.rows.iter_mut().zip(pieces.words()) {
-            for_each_count(row, word, |count, held| *count = count.wrapping_sub(held));
+            rows::lower(row, word);
         }
     }
 
@@ -68,17 +66,5 @@ impl Availability {
     pub(super) fn leave_seed(&mut self) {
         debug_assert!(self.seeds > 0, "more seeds left than came");
         self.seeds = self.seeds.saturating_sub(1);
-    }
-}
-
-/// Runs `change(count, 1 if held, else 0)` over a row. Sixteen counts at a time against constant bits: the form that
-/// compilers turn into vector instructions.
-#[inline]
-fn for_each_count(row: &mut Row, word: u64, change: impl Fn(&mut u16, u16)) {
-    for (quarter, counts) in row.as_chunks_mut::<16>().0.iter_mut().enumerate() {
-        let held = (word >> (16 * quarter)) as u16;
-        for (lane, count) in counts.iter_mut().enumerate() {
-            change(count, u16::from(held & (1 << lane) != 0));
-        }
     }
 }

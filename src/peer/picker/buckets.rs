@@ -4,9 +4,10 @@
 //! a connection comes or goes all buckets are forgotten and the lowest collected again, instead of sorting all pieces.
 //! A bucket keeps its started pieces in front of the unopened ones; closed pieces are in none.
 
-use super::availability::Row;
-use super::eligible::{Eligible, uniform};
-use super::rarest::{fewest_holders, with_holders};
+use super::choose::uniform;
+use super::eligible::Eligible;
+use super::rarest::fewest_holders;
+use super::rows::{Row, with_holders};
 use crate::id::PieceIndex;
 use crate::rng::Stream;
 

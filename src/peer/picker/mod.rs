@@ -11,6 +11,7 @@ mod eligible;
 mod progress;
 mod rarest;
 mod retries;
+mod rows;
 mod second;
 mod slots;
 #[cfg(test)]

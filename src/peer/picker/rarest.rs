@@ -1,11 +1,10 @@
 //! The masked minimum: which eligible pieces have the fewest holders, straight from the counts.
 //!
 //! Two passes over counts and words, no state to keep up: the whole picker of small torrents, and the bounded worst
-//! case of large ones. The loops run over sixteen counts at a time against constant bits, the form that compilers turn into
-//! vector instructions.
+//! case of large ones.
 
-use super::availability::Row;
 use super::eligible::{Eligible, nth_bit};
+use super::rows::{Fewest, Row, with_holders};
 use crate::id::PieceIndex;
 use crate::rng::Stream;
 
@@ -14,37 +13,14 @@ const TOGETHER: usize = 64;
 
 /// The smallest count of at least `floor` over the eligible pieces.
 pub(super) fn fewest_holders(rows: &[Row], floor: u16, eligible: impl Fn(usize) -> u64) -> Option<u16> {
-    let mut least = [u16::MAX; 16];
+    let mut fewest = Fewest::of_at_least(floor);
     for (at, row) in rows.iter().enumerate() {
         let word = eligible(at);
-        if word == 0 {
-            continue;
-        }
-        for (quarter, counts) in row.as_chunks::<16>().0.iter().enumerate() {
-            let eligible = (word >> (16 * quarter)) as u16;
-            for (lane, (least, count)) in least.iter_mut().zip(counts).enumerate() {
-                let skip = if eligible & (1 << lane) == 0 { u16::MAX } else { 0 };
-                *least = (*least).min(count.wrapping_sub(floor) | skip);
-            }
+        if word != 0 {
+            fewest.look_at(row, word);
         }
     }
-    // Counts below the floor have wrapped to the upper half, as the skipped ones are at its very top.
-    let least = least.into_iter().fold(u16::MAX, u16::min);
-    (least <= u16::MAX / 2).then(|| least + floor)
-}
-
-/// The pieces of one row with exactly `holders` holders, as a word.
-#[inline]
-pub(super) fn with_holders(row: &Row, holders: u16) -> u64 {
-    let mut word = 0;
-    for (quarter, counts) in row.as_chunks::<16>().0.iter().enumerate() {
-        let mut bits = 0u16;
-        for (lane, count) in counts.iter().enumerate() {
-            bits |= if *count == holders { 1 << lane } else { 0 };
-        }
-        word |= u64::from(bits) << (16 * quarter);
-    }
-    word
+    fewest.result()
 }
 
 /// A uniform one of the eligible pieces with exactly `holders` holders.

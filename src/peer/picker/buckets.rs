@@ -4,7 +4,7 @@
 //! a connection comes or goes all buckets are forgotten and the lowest collected again, instead of sorting all pieces.
 //! A bucket keeps its started pieces in front of the unopened ones; closed pieces are in none.
 
-use super::choose::uniform;
+use super::draw::one_of;
 use super::eligible::Eligible;
 use super::rarest::fewest_holders;
 use super::rows::{Row, with_holders};
@@ -210,8 +210,7 @@ fn look(part: &[PieceIndex], eligible: &Eligible<'_>, looks: &mut usize, rng: &m
         return Search::GaveUp;
     }
     *looks -= part.len();
-    let eligible = part.iter().copied().filter(|&piece| eligible.allows(piece));
-    uniform(eligible, rng).map_or(Search::Nothing, Search::Found)
+    one_of(part, |piece| eligible.allows(piece), rng).map_or(Search::Nothing, Search::Found)
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@
 //! wins among equals (mainline 2003, libtorrent) or always, and with many pieces started in any case. Ties are uniform.
 
 use super::buckets::Search;
-use super::eligible::{Eligible, uniform};
+use super::draw::one_of;
+use super::eligible::Eligible;
 use super::rarest::{fewest_holders, one_with_holders};
 use super::{Asker, Picker};
 use crate::id::PieceIndex;
@@ -26,7 +27,7 @@ impl Picker {
         let policy = if self.verified < self.first_random { PickerPolicy::Random } else { self.policy };
         match policy {
             PickerPolicy::Sequential => eligible.lowest(),
-            PickerPolicy::Random => uniform(self.started(&eligible), rng).or_else(|| eligible.any(rng)),
+            PickerPolicy::Random => self.any_started(&eligible, rng).or_else(|| eligible.any(rng)),
             PickerPolicy::RarestFirst => {
                 if self.started_win(asker)
                     && let Some(piece) = self.rarest_started(&eligible, rng)
@@ -53,20 +54,27 @@ impl Picker {
         self.started_first == StartedFirst::Always || 2 * self.started_pieces() > 3 * asker.connections
     }
 
-    fn started(&self, eligible: &Eligible<'_>) -> impl Iterator<Item = PieceIndex> + Clone {
-        self.progress.open().iter().copied().filter(|&piece| eligible.allows(piece))
+    fn any_started(&self, eligible: &Eligible<'_>, rng: &mut Stream) -> Option<PieceIndex> {
+        one_of(self.progress.open(), |piece| eligible.allows(piece), rng)
     }
 
     fn rarest_started(&self, eligible: &Eligible<'_>, rng: &mut Stream) -> Option<PieceIndex> {
-        let least = self.started(eligible).map(|piece| self.availability.count(piece)).min()?;
-        uniform(self.started(eligible).filter(|&piece| self.availability.count(piece) == least), rng)
+        let holders = |&piece: &PieceIndex| {
+            if eligible.allows(piece) { self.availability.count(piece) } else { u16::MAX }
+        };
+        let least = self.progress.open().iter().map(holders).min()?;
+        self.one_started(least, eligible, rng)
+    }
+
+    fn one_started(&self, holders: u16, eligible: &Eligible<'_>, rng: &mut Stream) -> Option<PieceIndex> {
+        let fits = |piece| eligible.allows(piece) & (self.availability.count(piece) == holders);
+        one_of(self.progress.open(), fits, rng)
     }
 
     /// A started piece among the rarest if there is one.
     fn rarest(&self, eligible: &Eligible<'_>, rng: &mut Stream) -> Option<PieceIndex> {
         let rows = self.availability.rows();
         let least = fewest_holders(rows, 0, |at| eligible.word(at))?;
-        let started = self.started(eligible).filter(|&piece| self.availability.count(piece) == least);
-        uniform(started, rng).or_else(|| one_with_holders(rows, least, eligible, rng))
+        self.one_started(least, eligible, rng).or_else(|| one_with_holders(rows, least, eligible, rng))
     }
 }

@@ -1,5 +1,6 @@
 //! The pieces one connection may be asked for now, as words to combine and as a yes or no per piece.
 
+use super::draw::nth_bit;
 use crate::id::PieceIndex;
 use crate::rng::Stream;
 
@@ -33,7 +34,8 @@ impl Eligible<'_> {
     /// Whether `piece`, known to have a free block, may be asked for.
     #[inline]
     pub(super) fn allows(&self, piece: PieceIndex) -> bool {
-        self.asker[piece.0 as usize / 64] >> (piece.0 % 64) & 1 == 1 && !self.kept.contains(&piece)
+        self.asker[piece.0 as usize / 64] >> (piece.0 % 64) & 1 == 1
+            && (self.kept.is_empty() || !self.kept.contains(&piece))
     }
 
     pub(super) fn lowest(&self) -> Option<PieceIndex> {
@@ -66,20 +68,4 @@ impl Eligible<'_> {
         }
         None
     }
-}
-
-/// A uniform one of `pieces`.
-pub(super) fn uniform(
-    mut pieces: impl Iterator<Item = PieceIndex> + Clone,
-    rng: &mut Stream,
-) -> Option<PieceIndex> {
-    match pieces.clone().count() {
-        0 | 1 => pieces.next(),
-        count => pieces.nth(rng.index(count)),
-    }
-}
-
-/// Position of the `nth` set bit, counted from 0. There must be one.
-pub(super) fn nth_bit(word: u64, nth: u32) -> u32 {
-    (0..nth).fold(word, |word, _| word & (word - 1)).trailing_zeros()
 }

@@ -7,6 +7,7 @@
 mod availability;
 mod buckets;
 mod choose;
+mod draw;
 mod eligible;
 mod progress;
 mod rarest;

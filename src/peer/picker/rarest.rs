@@ -3,7 +3,8 @@
 //! Two passes over counts and words, no state to keep up: the whole picker of small torrents, and the bounded worst
 //! case of large ones.
 
-use super::eligible::{Eligible, nth_bit};
+use super::draw::{nth_bit, share};
+use super::eligible::Eligible;
 use super::rows::{Fewest, Row, with_holders};
 use crate::id::PieceIndex;
 use crate::rng::Stream;
@@ -41,19 +42,15 @@ pub(super) fn one_with_holders(
                 count += ties[at].count_ones();
             }
         }
-        // Each group takes the choice over with the share it has in all that was seen.
         seen += u64::from(count);
-        if count > 0 {
-            let mut draw = rng.below(seen) as u32;
-            if draw < count {
-                let at = ties.iter().position(|ties| {
-                    let here = draw < ties.count_ones();
-                    draw -= if here { 0 } else { ties.count_ones() };
-                    here
-                });
-                chosen =
-                    at.map(|at| PieceIndex((group * TOGETHER + at) as u32 * 64 + nth_bit(ties[at], draw)));
-            }
+        let share = if count == 0 { None } else { share(count, seen, rng) };
+        if let Some(mut nth) = share {
+            let at = ties.iter().position(|ties| {
+                let here = nth < ties.count_ones();
+                nth -= if here { 0 } else { ties.count_ones() };
+                here
+            });
+            chosen = at.map(|at| PieceIndex((group * TOGETHER + at) as u32 * 64 + nth_bit(ties[at], nth)));
         }
     }
     chosen

@@ -1,0 +1,35 @@
+//! Uniform draws from what fits a condition, without a branch per piece.
+
+use crate::id::PieceIndex;
+use crate::rng::Stream;
+
+/// A uniform one of the `pieces` that fit.
+pub(super) fn one_of(
+    pieces: &[PieceIndex],
+    fits: impl Fn(PieceIndex) -> bool,
+    rng: &mut Stream,
+) -> Option<PieceIndex> {
+    let (mut seen, mut chosen) = (0, None);
+    for pieces in pieces.chunks(64) {
+        let bits = pieces.iter().enumerate().map(|(at, &piece)| u64::from(fits(piece)) << at);
+        let fitting = bits.fold(0, |word, bit| word | bit);
+        if fitting != 0 {
+            seen += u64::from(fitting.count_ones());
+            chosen = share(fitting.count_ones(), seen, rng)
+                .map(|nth| pieces[nth_bit(fitting, nth) as usize])
+                .or(chosen);
+        }
+    }
+    chosen
+}
+
+/// Whether the last `count` of `seen` things take the choice over, and which of them: each with the same chance.
+pub(super) fn share(count: u32, seen: u64, rng: &mut Stream) -> Option<u32> {
+    let draw = if seen == 1 { 0 } else { rng.below(seen) };
+    (draw < u64::from(count)).then_some(draw as u32)
+}
+
+/// Position of the `nth` set bit, counted from 0. There must be one.
+pub(super) fn nth_bit(word: u64, nth: u32) -> u32 {
+    (0..nth).fold(word, |word, _| word & (word - 1)).trailing_zeros()
+}

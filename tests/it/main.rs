@@ -5,6 +5,7 @@ mod cleanup;
 mod command;
 mod layers;
 mod metainfo;
+mod misbehaviour;
 mod run;
 mod sampler;
 mod split;

@@ -10,6 +10,8 @@ mod event;
 mod host;
 mod invariants;
 mod queue;
+#[cfg(test)]
+mod tests;
 mod world;
 
 use crate::driver::{Control, DriverError, Ended, Outcome, Recorder};

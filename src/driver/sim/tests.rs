@@ -1,0 +1,125 @@
+//! The seam's contract and the simulator's own, on worlds stopped halfway.
+
+use super::*;
+use crate::event::Record;
+use crate::peer::{Input, Peer};
+use crate::scenario::testing;
+use crate::time::Span;
+use crate::units::Rate;
+
+/// Six peers that share and one that has nothing, on links that keep them busy for minutes.
+fn scenario() -> Scenario {
+    let rate = Some(Rate::from_bits_per_second(8 * 4_000));
+    let mut sharing = testing::cohort("sharing", 6);
+    sharing.upload = rate;
+    sharing.latency = Span::from_millis(40);
+    let mut newcomer = testing::cohort("newcomer", 1);
+    newcomer.start_with = crate::scenario::StartWith::Nothing;
+    newcomer.upload = rate;
+    newcomer.crash_every = Some(Span::from_secs(40));
+    newcomer.rejoin = Some(Span::from_secs(5));
+    testing::scenario(vec![sharing, newcomer])
+}
+
+fn steps(world: &mut World, count: usize) -> Vec<Record> {
+    let mut records = Vec::new();
+    for _ in 0..count {
+        let Some((at, event)) = world.queue.pop() else { break };
+        world.step(at, event);
+        records.append(&mut world.records);
+    }
+    records
+}
+
+fn peers(world: &World) -> impl Iterator<Item = &Peer> {
+    world.hosts.iter().filter_map(|host| host.peer.as_ref())
+}
+
+#[test]
+fn a_world_copied_halfway_continues_identically() {
+    for random_seed in 0..5 {
+        let mut world = World::new(&scenario(), random_seed, &Options::default());
+        steps(&mut world, 300);
+        let mut copy = world.clone();
+        let (original, copied) = (steps(&mut world, 500), steps(&mut copy, 500));
+        assert!(!original.is_empty(), "the swarm was over before it was copied");
+        assert_eq!(original, copied, "random seed {random_seed}");
+    }
+}
+
+#[test]
+fn an_early_timeout_changes_nothing() {
+    let mut world = World::new(&scenario(), 1, &Options::default());
+    let mut tried = 0;
+    for _ in 0..400 {
+        steps(&mut world, 1);
+        for peer in peers(&world).filter(|peer| peer.deadline().is_some_and(|due| due.at > world.now)) {
+            let (mut early, mut actions) = (peer.clone(), Vec::new());
+            early.handle(world.now, Input::Timeout, &mut actions);
+            assert_eq!(actions, [], "at {}", world.now);
+            assert_eq!(format!("{early:?}"), format!("{peer:?}"), "at {}", world.now);
+            tried += 1;
+        }
+    }
+    assert!(tried > 100, "only {tried} peers had a deadline ahead");
+}
+
+#[test]
+fn after_a_timeout_the_next_deadline_lies_later() {
+    let mut world = World::new(&scenario(), 2, &Options::default());
+    let mut tried = 0;
+    for _ in 0..400 {
+        steps(&mut world, 1);
+        for peer in peers(&world) {
+            let Some(due) = peer.deadline() else { continue };
+            let (mut later, mut actions) = (peer.clone(), Vec::new());
+            let now = due.at.max(world.now);
+            later.handle(now, Input::Timeout, &mut actions);
+            assert!(
+                later.deadline().is_none_or(|next| next.at > now),
+                "{due:?}, then {:?}",
+                later.deadline()
+            );
+            tried += 1;
+        }
+    }
+    assert!(tried > 100, "only {tried} deadlines were tried");
+}
+
+#[test]
+fn equal_inputs_give_equal_actions() {
+    let mut world = World::new(&scenario(), 3, &Options::default());
+    steps(&mut world, 200);
+    for peer in peers(&world) {
+        let act = || {
+            let (mut peer, mut actions) = (peer.clone(), Vec::new());
+            peer.handle(world.now + Span::from_secs(10), Input::Timeout, &mut actions);
+            peer.handle(world.now + Span::from_secs(10), Input::Leave, &mut actions);
+            actions
+        };
+        assert_eq!(act(), act());
+    }
+}
+
+#[test]
+fn a_piece_that_nobody_alive_holds_ends_the_run_with_a_verdict() {
+    let mut scenario = scenario();
+    for cohort in &mut scenario.cohorts {
+        // Everybody who completes leaves at once, and the only holders crash early and stay away.
+        cohort.crash_every = Some(Span::from_secs(8));
+        cohort.rejoin = None;
+    }
+    scenario.cohorts[1].crash_every = None;
+    let mut stranded = 0;
+    for random_seed in 0..10 {
+        let mut records: Vec<Record> = Vec::new();
+        let options = Options { check: true, ..Options::default() };
+        let outcome =
+            run(&scenario, random_seed, &options, &mut records, &Control::default()).expect("invariants");
+        if let Ended::Stranded(verdict) = outcome.ended {
+            assert!(!verdict.pieces.is_empty() && !verdict.peers.is_empty(), "{verdict:?}");
+            stranded += 1;
+        }
+    }
+    assert!(stranded > 0, "no swarm was stranded");
+}

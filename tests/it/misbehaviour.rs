@@ -1,0 +1,273 @@
+//! What a peer does about remotes that break the rules: the connection goes, with a reason, and nothing else does.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use minibit::event::{BlockFate, CloseReason, Event};
+use minibit::id::{Block, ConnId, InfoHash, PeerId, PeerIndex, PieceIndex};
+use minibit::peer::policy::Policy;
+use minibit::peer::{Action, Direction, Features, Input, Peer, RemotePeer, Setup, Verdict};
+use minibit::time::{Span, Time};
+use minibit::torrent::bitfield::Bitfield;
+use minibit::torrent::layout::Layout;
+use minibit::wire::message::{BitfieldPayload, Message, Payload};
+
+const PIECES: u32 = 10;
+const CONN: ConnId = ConnId(0);
+
+/// One peer under test and what it wants done.
+struct Bench {
+    peer: Peer,
+    now: Time,
+    actions: Vec<Action>,
+}
+
+impl Bench {
+    /// A peer that has the first `pieces` of ten pieces of two 8-byte blocks, connected to one remote.
+    fn with(pieces: u32) -> Bench {
+        let mut have = Bitfield::empty(PIECES);
+        (0..pieces).for_each(|piece| {
+            have.insert(PieceIndex(piece));
+        });
+        let setup = Setup {
+            index: PeerIndex(0),
+            random_seed: 1,
+            peer_id: PeerId::minibit([1; 12]),
+            addr: SocketAddr::from(([10, 0, 0, 1], 6881)),
+            info_hash: InfoHash([9; 20]),
+            layout: Layout::new(160, 16, 8).unwrap(),
+            have,
+            policy: Policy::default(),
+            uploads: true,
+            trackers: 1,
+        };
+        let mut bench = Bench { peer: Peer::new(setup, Time::ZERO), now: Time::ZERO, actions: Vec::new() };
+        bench.connect(CONN, 2);
+        bench
+    }
+
+    fn connect(&mut self, conn: ConnId, name: u8) {
+        let remote = RemotePeer {
+            addr: SocketAddr::from(([10, 0, 0, name], 6881)),
+            peer_id: PeerId([name; 20]),
+            direction: Direction::Incoming,
+            features: Features::default(),
+            index: Some(PeerIndex(u32::from(name))),
+        };
+        self.input(Input::Connected { conn, remote });
+    }
+
+    fn input(&mut self, input: Input) -> &[Action] {
+        self.actions.clear();
+        self.peer.handle(self.now, input, &mut self.actions);
+        &self.actions
+    }
+
+    fn receive(&mut self, message: Message) -> &[Action] {
+        self.input(Input::Received { conn: CONN, message })
+    }
+
+    fn close_reason(&self) -> Option<CloseReason> {
+        self.actions.iter().find_map(|action| match action {
+            Action::Close { reason, .. } => Some(*reason),
+            _ => None,
+        })
+    }
+
+    /// What the remote of `CONN` was asked for just now.
+    fn requested(&self) -> Vec<Block> {
+        let request = |action: &Action| match action {
+            Action::Send { message: Message::Request(block), .. } => Some(*block),
+            _ => None,
+        };
+        self.actions.iter().filter_map(request).collect()
+    }
+}
+
+fn raw(bytes: &'static [u8]) -> Message {
+    Message::Bitfield(BitfieldPayload::Raw(Bytes::from_static(bytes)))
+}
+
+fn block(piece: u32, begin: u32, length: u32) -> Block {
+    Block { piece: PieceIndex(piece), begin, length }
+}
+
+fn data(block: Block) -> Message {
+    Message::Piece { block, payload: Payload::Bytes(Bytes::from(vec![7; block.length as usize])) }
+}
+
+#[test]
+fn every_broken_rule_costs_the_connection_and_says_why() {
+    let cases: Vec<(&str, Vec<Message>, CloseReason)> = vec![
+        ("short bitfield", vec![raw(&[0xFF])], CloseReason::BadBitfield),
+        ("long bitfield", vec![raw(&[0, 0, 0])], CloseReason::BadBitfield),
+        ("spare bits", vec![raw(&[0, 0x20])], CloseReason::BadBitfield),
+        ("second bitfield", vec![raw(&[0, 0]), raw(&[0, 0])], CloseReason::LateBitfield),
+        ("bitfield after have", vec![Message::Have(PieceIndex(0)), raw(&[0, 0])], CloseReason::LateBitfield),
+        ("have of no piece", vec![Message::Have(PieceIndex(PIECES))], CloseReason::BadPieceIndex),
+        ("request of no piece", vec![Message::Request(block(PIECES, 0, 8))], CloseReason::BadRequest),
+        ("request of nothing", vec![Message::Request(block(0, 0, 0))], CloseReason::BadRequest),
+        ("request beyond the piece", vec![Message::Request(block(0, 9, 8))], CloseReason::BadRequest),
+        (
+            "request that overflows",
+            vec![Message::Request(block(0, u32::MAX, u32::MAX))],
+            CloseReason::BadRequest,
+        ),
+        (
+            "request for what we lack",
+            vec![Message::Request(block(9, 0, 8))],
+            CloseReason::RequestForMissingPiece,
+        ),
+        ("fast extension unasked", vec![Message::HaveAll], CloseReason::UnexpectedMessage),
+        (
+            "extended message unasked",
+            vec![Message::Extended { id: 0, payload: Bytes::new() }],
+            CloseReason::UnexpectedMessage,
+        ),
+        ("blocks nobody asked for", vec![data(block(9, 0, 8)); 65], CloseReason::UnrequestedBlocks),
+    ];
+    for (name, messages, expected) in cases {
+        let mut bench = Bench::with(5);
+        for message in messages {
+            assert_eq!(bench.close_reason(), None, "{name}: closed too early");
+            bench.receive(message);
+        }
+        assert_eq!(bench.close_reason(), Some(expected), "{name}");
+        assert!(bench.peer.connections().next().is_none(), "{name}");
+        bench.receive(Message::Interested);
+        assert!(bench.actions.is_empty(), "{name}: a closed connection still acts");
+    }
+}
+
+#[test]
+fn odd_but_legal_messages_do_no_harm() {
+    let mut bench = Bench::with(5);
+    for message in [
+        Message::KeepAlive,
+        raw(&[0, 0]),
+        Message::Port(6881),
+        Message::Have(PieceIndex(3)),
+        Message::Have(PieceIndex(3)),
+        Message::NotInterested,
+        Message::Cancel(block(0, 0, 8)),
+        Message::Request(block(0, 1, 3)),
+        data(block(0, 0, 8)),
+        Message::Unchoke,
+        Message::Choke,
+        Message::Choke,
+    ] {
+        bench.receive(message.clone());
+        assert_eq!(bench.close_reason(), None, "{message:?}");
+    }
+    assert_eq!(bench.peer.availability(PieceIndex(3)), 1);
+}
+
+#[test]
+fn ourselves_strangers_twice_and_too_many_are_turned_away() {
+    let mut bench = Bench::with(0);
+    let own = RemotePeer {
+        addr: SocketAddr::from(([10, 0, 0, 1], 6881)),
+        peer_id: bench.peer.peer_id(),
+        direction: Direction::Outgoing,
+        features: Features::default(),
+        index: None,
+    };
+    bench.input(Input::Connected { conn: ConnId(1), remote: own });
+    assert_eq!(bench.close_reason(), Some(CloseReason::SelfConnection));
+
+    for name in 3..42 {
+        bench.connect(ConnId(u32::from(name)), name);
+        assert_eq!(bench.close_reason(), None);
+    }
+    bench.connect(ConnId(100), 100);
+    assert_eq!(bench.close_reason(), Some(CloseReason::TooManyConnections));
+}
+
+#[test]
+fn a_block_of_the_wrong_length_is_not_stored() {
+    let mut bench = Bench::with(0);
+    bench.receive(raw(&[0xFF, 0xC0]));
+    bench.receive(Message::Unchoke);
+    let asked = bench.requested()[0];
+    let short = Message::Piece { block: asked, payload: Payload::Bytes(Bytes::from_static(&[1])) };
+    let actions = bench.receive(short);
+    assert!(!actions.iter().any(|action| matches!(action, Action::Store { .. })), "{actions:?}");
+}
+
+#[test]
+fn a_peer_that_alone_sends_bad_pieces_is_banned_at_the_second_and_stays_out() {
+    let mut bench = Bench::with(0);
+    bench.receive(raw(&[0xFF, 0xC0]));
+    bench.receive(Message::Unchoke);
+    let mut asked = bench.requested();
+    let mut failures = 0;
+    while failures < 2 {
+        let next = asked.remove(0);
+        bench.receive(data(next));
+        asked.extend(bench.requested());
+        let verify = bench.actions.iter().find_map(|action| match action {
+            Action::Verify { piece, .. } => Some(*piece),
+            _ => None,
+        });
+        if let Some(piece) = verify {
+            bench.input(Input::Verified { piece, verdict: Verdict::Bad { digests: vec![1, 2] } });
+            asked.extend(bench.requested());
+            failures += 1;
+        }
+    }
+    assert_eq!(bench.close_reason(), Some(CloseReason::Banned));
+    assert!(bench.actions.contains(&Action::Emit(Event::Banned { remote: Some(PeerIndex(2)) })));
+    bench.connect(CONN, 2);
+    assert_eq!(bench.close_reason(), Some(CloseReason::Banned));
+}
+
+#[test]
+fn a_late_answer_to_a_cancelled_request_is_a_duplicate_and_no_offence() {
+    let mut bench = Bench::with(9);
+    bench.receive(raw(&[0xFF, 0xC0]));
+    bench.receive(Message::Unchoke);
+    let asked = bench.requested();
+    bench.connect(ConnId(1), 3);
+    bench.input(Input::Received { conn: ConnId(1), message: raw(&[0xFF, 0xC0]) });
+    bench.input(Input::Received { conn: ConnId(1), message: Message::Unchoke });
+    let doubled = bench.requested()[0];
+    assert!(asked.contains(&doubled), "the endgame asks for a block that is asked for already");
+    bench.input(Input::Received { conn: ConnId(1), message: data(doubled) });
+    let cancel = Action::Send { conn: CONN, message: Message::Cancel(doubled) };
+    assert!(bench.actions.contains(&cancel), "{:?}", bench.actions);
+    bench.receive(data(doubled));
+    let duplicate =
+        Event::Downloaded { from: Some(PeerIndex(2)), block: doubled, fate: BlockFate::Duplicate };
+    assert!(bench.actions.contains(&Action::Emit(duplicate)), "{:?}", bench.actions);
+    assert_eq!(bench.close_reason(), None);
+}
+
+#[test]
+fn a_piece_lost_on_disk_is_fetched_again_and_requests_for_it_are_no_offence() {
+    let mut bench = Bench::with(10);
+    bench.receive(Message::KeepAlive);
+    bench.input(Input::ReadFailed { piece: PieceIndex(4) });
+    assert!(bench.actions.contains(&Action::Emit(Event::StorageFailed { piece: PieceIndex(4) })));
+    assert!(!bench.peer.is_complete());
+    bench.receive(Message::Request(block(4, 0, 8)));
+    assert_eq!(bench.close_reason(), None);
+    bench.receive(Message::Have(PieceIndex(4)));
+    bench.receive(Message::Unchoke);
+    assert_eq!(bench.requested(), [block(4, 0, 8), block(4, 8, 8)]);
+}
+
+#[test]
+fn a_remote_that_delivers_nothing_is_snubbed_and_another_is_asked_too() {
+    let mut bench = Bench::with(9);
+    bench.receive(raw(&[0xFF, 0xC0]));
+    bench.receive(Message::Unchoke);
+    let asked = bench.requested();
+    assert_eq!(asked.len(), 2, "the last piece has two blocks");
+    bench.now += Span::from_secs(60);
+    bench.input(Input::Timeout);
+    assert!(bench.actions.contains(&Action::Emit(Event::Snubbed { remote: Some(PeerIndex(2)) })));
+    bench.connect(ConnId(1), 3);
+    bench.input(Input::Received { conn: ConnId(1), message: raw(&[0xFF, 0xC0]) });
+    bench.input(Input::Received { conn: ConnId(1), message: Message::Unchoke });
+    assert_eq!(bench.requested().len(), 1, "one at a time from a second requester");
+}

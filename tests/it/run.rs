@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 use crate::command::Folder;
 
 /// Files with the same bytes on every machine.
-const VIRTUAL: [&str; 5] = ["completions.csv", "runs.csv", "timeline.csv", "comparison.csv", "comparison.md"];
+pub const VIRTUAL: [&str; 5] =
+    ["completions.csv", "runs.csv", "timeline.csv", "comparison.csv", "comparison.md"];
 
 /// Two pickers, six peers that share 16 KiB over slow links.
 const SWARM: &str = r#"
@@ -87,6 +88,19 @@ fn stored_runs_give_the_same_files_and_more_repeats_add_to_them() {
     assert_eq!((count("was_stored = true"), count("was_stored = false")), (6, 4));
     let runs = column(&folder, "runs.csv", "repeat");
     assert_eq!(runs, ["0", "1", "2", "3", "4", "0", "1", "2", "3", "4"]);
+}
+
+#[test]
+fn the_same_scenario_runs_on_sockets() {
+    let folder = swarm("");
+    let unlimited = ["upload", "download"].map(|link| format!("peers.leecher.{link}=unlimited"));
+    let arguments =
+        ["run", "swarm.toml", "--driver", "tasks", "--set", &unlimited[0], "--set", &unlimited[1]];
+    let shown = folder.minibit(&arguments).done();
+    assert!(shown.contains("6 runs on loopback sockets"), "{shown}");
+    assert_eq!(column(&folder, "completions.csv", "completed"), vec!["true"; 36]);
+    assert!(column(&folder, "perf.csv", "block_latency_p50_s").iter().all(|latency| !latency.is_empty()));
+    assert!(!read(&folder, "MANIFEST.toml").contains("trace_digest"));
 }
 
 #[test]

@@ -6,6 +6,7 @@
 pub mod compare;
 mod execute;
 pub mod expect;
+pub mod foresight;
 mod plan;
 mod results;
 pub mod statistics;

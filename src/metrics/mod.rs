@@ -14,7 +14,7 @@ mod timeline;
 mod trace;
 
 pub use fold::{RunFold, RunMetrics};
-pub use participant::Participant;
+pub use participant::{Participant, sole_bytes};
 pub use peers::{End, PeerRow};
 pub use summary::{METRICS, Summary};
 pub use timeline::{Counts, Sample};

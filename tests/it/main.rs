@@ -8,5 +8,6 @@ mod metainfo;
 mod misbehaviour;
 mod run;
 mod sampler;
+mod scenarios;
 mod split;
 mod swarms;

@@ -5,10 +5,14 @@
 
 mod cleanup;
 pub mod exit;
+mod peer;
 mod run;
 mod scenario;
+mod signals;
 mod split;
+mod tracker;
 
+use std::hash::{BuildHasher, RandomState};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -29,6 +33,8 @@ enum Command {
     Split(split::Args),
     #[command(subcommand)]
     Scenario(scenario::Command),
+    Peer(peer::Args),
+    Tracker(tracker::Args),
     Cleanup(cleanup::Args),
 }
 
@@ -38,7 +44,15 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Split(args) => split::run(args),
         Command::Scenario(command) => scenario::run(command),
+        Command::Peer(args) => peer::run(args),
+        Command::Tracker(args) => tracker::run(args),
         Command::Cleanup(args) => cleanup::run(args),
     };
     exit::report(result)
+}
+
+/// A random seed that nobody chose, for a peer or tracker that stands for itself and is never run again. The standard
+/// library keys its hash maps by the operating system's randomness.
+fn unrepeatable_random_seed() -> u64 {
+    RandomState::new().hash_one(0)
 }

@@ -37,6 +37,17 @@ pub struct Settings {
     pub peers_returned: u32,
 }
 
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            // The first MiniBit's peers asked this often, and its swarms are as small.
+            interval: Span::from_secs(30),
+            // BEP 3: what a tracker returns unless told otherwise.
+            peers_returned: 50,
+        }
+    }
+}
+
 /// How much the tracker remembers, against those who would fill its memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

@@ -2,10 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+/// For a foreground command to say or do what a test waits for.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A fresh folder that commands run in; it disappears with the value.
 pub struct Folder(TempDir);
@@ -27,10 +33,20 @@ impl Folder {
         path
     }
 
+    /// Runs a command to its end.
     pub fn minibit(&self, args: &[&str]) -> Ran {
+        Ran(self.command(args).output().expect("minibit can be started"))
+    }
+
+    /// Starts a command that stays in the foreground.
+    pub fn start(&self, args: &[&str]) -> Running {
+        Running::start(self.command(args))
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_minibit"));
         command.current_dir(self.0.path()).args(args).env("NO_COLOR", "1");
-        Ran(command.output().expect("minibit can be started"))
+        command
     }
 
     /// Everything in the folder: relative paths with contents, `None` for folders and links.
@@ -81,5 +97,63 @@ impl Ran {
     pub fn fails(&self, code: i32, message: &str) {
         assert_eq!(self.code(), code, "stdout: {} stderr: {}", self.stdout(), self.stderr());
         assert!(self.stderr().contains(message), "{message:?} is not in: {}", self.stderr());
+    }
+}
+
+/// A command in the foreground; dropped, it is killed.
+pub struct Running {
+    child: Child,
+    stdout: Receiver<String>,
+}
+
+impl Running {
+    fn start(mut command: Command) -> Running {
+        let quiet = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = quiet.spawn().expect("minibit can be started");
+        let lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
+        let (said, stdout) = channel();
+        // Ends with the child's stdout, or when nobody listens any more.
+        std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| said.send(line)));
+        Running { child, stdout }
+    }
+
+    /// What follows `start` in the next stdout line that begins with it.
+    #[track_caller]
+    pub fn says(&self, start: &str) -> String {
+        let heard = self.lines().find_map(|line| line.strip_prefix(start).map(str::to_owned));
+        heard.unwrap_or_else(|| panic!("never said {start:?}"))
+    }
+
+    /// Lines of stdout until it ends or patience does.
+    fn lines(&self) -> impl Iterator<Item = String> {
+        let until = Instant::now() + PATIENCE;
+        let left = move || until.saturating_duration_since(Instant::now());
+        std::iter::from_fn(move || self.stdout.recv_timeout(left()).ok())
+    }
+
+    /// Presses Ctrl-C.
+    #[cfg(unix)]
+    pub fn interrupt(&self) {
+        let sent = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
+        assert!(sent.expect("kill can be started").success());
+    }
+
+    /// The exit code, once it has ended by itself.
+    #[track_caller]
+    pub fn code(mut self) -> i32 {
+        let said: Vec<String> = self.lines().collect();
+        let end = match self.stdout.try_recv() {
+            Err(TryRecvError::Disconnected) => self.child.wait().unwrap(),
+            _ => panic!("still running after {said:?}"),
+        };
+        end.code().unwrap_or_else(|| panic!("ended by a signal after {said:?}"))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already; either way it is gone afterwards.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }

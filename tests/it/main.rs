@@ -1,8 +1,10 @@
 //! Integration tests: what only shows when the parts stand together.
 #![allow(clippy::unwrap_used)] // a panic is how a test fails, in its helpers too
+#![allow(clippy::disallowed_types)] // programs and sockets run in wall time
 
 mod cleanup;
 mod command;
+mod foreground;
 mod layers;
 mod metainfo;
 mod misbehaviour;

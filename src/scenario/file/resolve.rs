@@ -21,10 +21,6 @@ use crate::units::{format_size, parse_size};
 const DEFAULT_REPEAT: u32 = 10;
 const MAX_REPEAT: u32 = 100_000;
 const DEFAULT_TIME_LIMIT: Span = Span::from_secs(3_600);
-/// The first MiniBit's peers asked this often, and its swarms are as small.
-const DEFAULT_ANNOUNCE_INTERVAL: Span = Span::from_secs(30);
-/// BEP 3: what a tracker returns unless told otherwise.
-const DEFAULT_PEERS_RETURNED: u32 = 50;
 /// So that a byte range within a piece fits the wire's 32 bits with room to spare.
 const MAX_PIECE: u64 = 1 << 30;
 /// Bits of all initial bitfields together: 2 GiB of memory.
@@ -245,9 +241,10 @@ fn read_tracker(mut section: Section<'_>, problems: &mut Vec<Problem>) -> Tracke
     let interval = section.read("interval", problems, some_time);
     let peers_returned = section.read("peers_returned", problems, whole(1..=Scenario::MAX_PEERS));
     section.finish(problems);
+    let default = TrackerSettings::default();
     TrackerSettings {
-        interval: interval.unwrap_or(DEFAULT_ANNOUNCE_INTERVAL),
-        peers_returned: peers_returned.unwrap_or(DEFAULT_PEERS_RETURNED),
+        interval: interval.unwrap_or(default.interval),
+        peers_returned: peers_returned.unwrap_or(default.peers_returned),
     }
 }
 

@@ -1,0 +1,196 @@
+//! `minibit peer`: one peer in the foreground, among peers of any make.
+
+mod place;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use clap::ValueEnum;
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+use super::signals::Signals;
+use super::{Exit, Usage, unrepeatable_random_seed};
+use crate::event::{Event, Record};
+use crate::id::{PeerId, PeerIndex};
+use crate::net::announce::TrackerUrl;
+use crate::net::clock::Clock;
+use crate::net::host::{self, Contacts, HostSetup, Links};
+use crate::net::store::Store;
+use crate::peer::Setup;
+use crate::peer::policy::Policy;
+use crate::rng::{Entity, Purpose, Stream};
+use crate::torrent::bitfield::Bitfield;
+use crate::torrent::metainfo::Metainfo;
+use place::Place;
+
+/// Batches of records that may wait to be shown.
+const UNSHOWN: usize = 64;
+/// The only peer of this process.
+const ME: PeerIndex = PeerIndex(0);
+
+/// Runs one peer until Ctrl-C.
+///
+/// Keeps its pieces in DIR: in the file that the torrent names, or in the block files of a folder `blocks`, as
+/// `minibit split` writes them. What is there already is checked and counts. Says `listening on IP:PORT` on stdout
+/// when it is ready, and `complete: FILE` when the file is whole.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The .torrent file
+    torrent: PathBuf,
+    /// Where its pieces are, or are to be
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+    /// Where to listen; port 0 lets the system choose. A peer on a loopback address dials no other machine
+    #[arg(long, value_name = "IP:PORT", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))]
+    listen: SocketAddr,
+    /// Whom to ask for peers, instead of the torrent's own trackers; may be repeated
+    #[arg(long = "tracker", value_name = "URL", value_parser = TrackerUrl::parse)]
+    trackers: Vec<TrackerUrl>,
+    /// What to do when the file is whole
+    #[arg(long, value_enum, default_value_t = OnComplete::Stay)]
+    on_complete: OnComplete,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum OnComplete {
+    /// Seed until Ctrl-C
+    Stay,
+    /// Tell the tracker and end
+    Leave,
+}
+
+pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
+    let metainfo = read_metainfo(&args.torrent)?;
+    let trackers = if args.trackers.is_empty() { trackers_of(&metainfo)? } else { args.trackers.clone() };
+    let place = Place::find(&args.dir, &metainfo)?;
+    let store = Arc::new(place.open(&metainfo)?);
+    let have = store.scan();
+    let bar = progress_bar(&have);
+    if have.is_full() {
+        say_complete(&place, &store)?;
+        if args.on_complete == OnComplete::Leave {
+            return Ok(Exit::Done);
+        }
+    }
+    tokio::runtime::Runtime::new()?.block_on(async {
+        let mut signals = Signals::listen()?;
+        let listener = TcpListener::bind(args.listen)
+            .await
+            .with_context(|| format!("cannot listen on {} (--listen)", args.listen))?;
+        let addr = listener.local_addr()?;
+        let (records, mut happened) = mpsc::channel(UNSHOWN);
+        let (handle, host) = host::start(HostSetup {
+            peer: setup(&metainfo, addr, have, trackers.len()),
+            listener,
+            clock: Clock::start(1.0),
+            links: Links::default(),
+            contacts: Arc::new(Contacts::new()),
+            trackers,
+            store: Arc::clone(&store),
+            records,
+            loopback_only: addr.ip().is_loopback(),
+        });
+        println!("listening on {addr}");
+
+        let mut exit = Exit::Done;
+        loop {
+            let batch = tokio::select! {
+                batch = happened.recv() => batch,
+                signal = signals.next() => {
+                    // The first one ends the stay in good order, a second one at once.
+                    if exit == Exit::Done { handle.leave() } else { handle.stop() }
+                    exit = signal;
+                    continue;
+                }
+            };
+            // The host has ended.
+            let Some(batch) = batch else { break };
+            for record in &batch {
+                show(record, &bar);
+                if record.event == Event::Completed {
+                    bar.finish_and_clear();
+                    say_complete(&place, &store)?;
+                    if args.on_complete == OnComplete::Leave {
+                        handle.leave();
+                    }
+                }
+            }
+        }
+        match host.await?.failed {
+            Some(reason) => bail!("the peer could not go on: {reason}"),
+            None => Ok(exit),
+        }
+    })
+}
+
+fn read_metainfo(path: &Path) -> anyhow::Result<Metainfo> {
+    let bytes =
+        std::fs::read(path).map_err(|error| Usage(format!("cannot read {}: {error}", path.display())))?;
+    let metainfo = Metainfo::parse(&bytes);
+    Ok(metainfo.map_err(|error| Usage(format!("{} is no torrent to use: {error}", path.display())))?)
+}
+
+/// Those of the torrent's trackers that can be asked, in their order.
+fn trackers_of(metainfo: &Metainfo) -> anyhow::Result<Vec<TrackerUrl>> {
+    let mut trackers = Vec::new();
+    for url in metainfo.announce.iter().flatten() {
+        match TrackerUrl::parse(url) {
+            Ok(tracker) => trackers.push(tracker),
+            Err(error) => eprintln!("note: {error}"),
+        }
+    }
+    if trackers.is_empty() {
+        return Err(Usage(
+            "the torrent names no tracker that can be asked; name one with --tracker URL".into(),
+        )
+        .into());
+    }
+    Ok(trackers)
+}
+
+fn setup(metainfo: &Metainfo, addr: SocketAddr, have: Bitfield, trackers: usize) -> Setup {
+    let random_seed = unrepeatable_random_seed();
+    let mut tail = [0; 12];
+    Stream::new(random_seed, Entity::Peer(ME), Purpose::PeerId).fill(&mut tail);
+    Setup {
+        index: ME,
+        random_seed,
+        peer_id: PeerId::minibit(tail),
+        addr,
+        info_hash: metainfo.info_hash,
+        layout: metainfo.layout,
+        have,
+        policy: Policy::default(),
+        uploads: true,
+        trackers,
+    }
+}
+
+fn say_complete(place: &Place, store: &Store) -> anyhow::Result<()> {
+    println!("complete: {}", place.finish(store)?.display());
+    Ok(())
+}
+
+fn progress_bar(have: &Bitfield) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} pieces  {eta} left");
+    let bar = ProgressBar::new(u64::from(have.pieces())).with_position(u64::from(have.count()));
+    bar.with_style(style.expect("the template is constant and well formed"))
+}
+
+/// What a user may want to act on goes to stderr as a line, pieces move the bar.
+fn show(record: &Record, bar: &ProgressBar) {
+    let line = match &record.event {
+        Event::PieceVerified { .. } => return bar.inc(1),
+        Event::Disconnected { reason, .. } => format!("a connection ended: {reason}"),
+        Event::PieceFailed { piece, .. } => format!("piece {piece} was wrong and is fetched again"),
+        Event::StorageFailed { piece } => format!("piece {piece} could not be stored"),
+        Event::AnnounceFailed { reason } => format!("no answer from the tracker, asking again: {reason}"),
+        Event::Banned { .. } => "a peer that sent wrong pieces is banned".to_owned(),
+        _ => return,
+    };
+    bar.suspend(|| eprintln!("{line}"));
+}

@@ -1,0 +1,45 @@
+//! `minibit tracker`: one tracker in the foreground.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use super::signals::Signals;
+use super::{Exit, unrepeatable_random_seed};
+use crate::net::announce::TrackerUrl;
+use crate::net::clock::Clock;
+use crate::net::tracker_server::{Limits, TrackerServer};
+use crate::time::Span;
+use crate::tracker::{Settings, Tracker};
+use crate::units::parse_span;
+
+/// Runs one tracker until Ctrl-C.
+///
+/// Answers announces and scrapes over HTTP, for any torrent and any client. Says `listening on URL` on stdout when
+/// it is ready.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Where to listen; port 0 lets the system choose
+    #[arg(long, value_name = "IP:PORT", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 6969)))]
+    http: SocketAddr,
+    /// How often peers are asked to announce, as `30 s` or `30 min` [default: a scenario's]
+    #[arg(long, value_name = "TIME", value_parser = parse_span)]
+    interval: Option<Span>,
+    /// How many peers one answer names
+    #[arg(long, value_name = "N", default_value_t = Settings::default().peers_returned)]
+    peers_returned: u32,
+}
+
+pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve(args))
+}
+
+async fn serve(args: Args) -> anyhow::Result<Exit> {
+    let mut signals = Signals::listen()?;
+    let interval = args.interval.unwrap_or(Settings::default().interval);
+    let settings = Settings { interval, peers_returned: args.peers_returned };
+    let tracker = Tracker::new(settings, unrepeatable_random_seed());
+    let server = TrackerServer::start(args.http, tracker, Clock::start(1.0), Limits::default())?;
+    println!("listening on {}", TrackerUrl::at(server.addr()));
+    let exit = signals.next().await;
+    server.stop().await;
+    Ok(exit)
+}

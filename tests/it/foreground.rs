@@ -1,0 +1,75 @@
+//! `minibit tracker` and `minibit peer` as a user meets them: programs of their own, on loopback.
+
+use std::fs;
+
+use crate::command::{Folder, Running};
+
+/// A story of 40 blocks in the hands of three peers, none of which has all of it.
+fn split_story() -> (Folder, Vec<u8>) {
+    let folder = Folder::new();
+    let story: Vec<u8> = (0u32..10_240).flat_map(|number| number.to_le_bytes()).collect();
+    folder.file("story.txt", &story);
+    folder.minibit(&["split", "story.txt", "--peers", "3", "--distribution", "disjoint"]).done();
+    (folder, story)
+}
+
+fn start_peer(folder: &Folder, number: u32, tracker: &str) -> Running {
+    let dir = format!("peers/peer_{number}");
+    folder.start(&["peer", "peers/story.txt.torrent", "--dir", &dir, "--tracker", tracker])
+}
+
+#[test]
+fn peers_of_a_split_file_put_it_together_in_processes_of_their_own() {
+    let (folder, story) = split_story();
+    let tracker = folder.start(&["tracker", "--http", "127.0.0.1:0"]);
+    let url = tracker.says("listening on ");
+    let peers: Vec<Running> = (1..=3).map(|number| start_peer(&folder, number, &url)).collect();
+    for (number, peer) in (1..).zip(&peers) {
+        peer.says("complete: ");
+        assert!(fs::read(folder.path(&format!("peers/peer_{number}/story.txt"))).unwrap() == story);
+    }
+
+    // A newcomer without a folder of blocks gets the file as one, and leaves when told to.
+    let newcomer =
+        ["peer", "peers/story.txt.torrent", "--dir", "new", "--tracker", &url, "--on-complete", "leave"];
+    assert_eq!(folder.start(&newcomer).code(), 0);
+    assert!(fs::read(folder.path("new/story.txt")).unwrap() == story);
+    assert_eq!(folder.minibit(&newcomer).done(), "complete: new/story.txt\n", "nothing is left to do");
+}
+
+#[test]
+#[cfg(unix)]
+fn ctrl_c_ends_peer_and_tracker_in_good_order() {
+    let (folder, _) = split_story();
+    let tracker = folder.start(&["tracker", "--http", "127.0.0.1:0"]);
+    let url = tracker.says("listening on ");
+    let peer = start_peer(&folder, 1, &url);
+    peer.says("listening on 127.0.0.1:");
+    peer.interrupt();
+    assert_eq!(peer.code(), 130);
+    tracker.interrupt();
+    assert_eq!(tracker.code(), 130);
+}
+
+#[test]
+fn what_cannot_work_is_refused_with_the_reason() {
+    let (folder, _) = split_story();
+    let peer = |torrent: &str, dir: &str, more: &[&str]| {
+        folder.minibit(&[&["peer", torrent, "--dir", dir], more].concat())
+    };
+    let torrent = "peers/story.txt.torrent";
+    peer("none.torrent", "new", &[]).fails(2, "cannot read none.torrent");
+    peer("story.txt", "new", &[]).fails(2, "story.txt is no torrent");
+    peer(torrent, "new", &[]).fails(2, "--tracker");
+    peer(torrent, "new", &["--tracker", "udp://127.0.0.1:1"]).fails(2, "only http://");
+
+    let mine = folder.file("mine/story.txt", "another story");
+    peer(torrent, "mine", &["--tracker", "http://127.0.0.1:1/announce"]).fails(2, "13 bytes");
+    assert_eq!(fs::read_to_string(mine).unwrap(), "another story", "a file that was there is left alone");
+
+    let tracker = folder.start(&["tracker", "--http", "127.0.0.1:0"]);
+    let url = tracker.says("listening on ");
+    let taken = url.trim_start_matches("http://").trim_end_matches("/announce");
+    folder.minibit(&["tracker", "--http", taken]).fails(1, "another program listens there");
+    peer(torrent, "new", &["--tracker", &url, "--listen", taken]).fails(1, "cannot listen on");
+}

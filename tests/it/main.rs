@@ -8,6 +8,7 @@ mod foreground;
 mod layers;
 mod metainfo;
 mod misbehaviour;
+mod reference;
 mod run;
 mod sampler;
 mod scenarios;

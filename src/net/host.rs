@@ -15,19 +15,19 @@ mod verify;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::event::{CloseReason, Event, Record, Totals};
 use crate::id::{PeerId, PeerIndex};
+use crate::net::alarm::{Alarm, Bell};
 use crate::net::announce::TrackerUrl;
 use crate::net::clock::Clock;
 use crate::net::delay::{Arrivals, Passage};
@@ -56,8 +56,6 @@ const TURN: usize = 64;
 const NO_LANE: u64 = 0;
 /// How long a peer that leaves waits for its tracker, in wall time.
 const GOODBYE: Duration = Duration::from_secs(3);
-/// A timer that has nothing to ring for looks again after this.
-const FAR: Duration = Duration::from_secs(3600);
 /// So many pieces in a row could not be written: the store is broken, and fetching them again helps nobody.
 const STORE_FAILURES: u32 = 3;
 
@@ -68,6 +66,7 @@ pub struct HostSetup {
     pub peer: Setup,
     pub listener: TcpListener,
     pub clock: Clock,
+    pub alarm: Alarm,
     pub links: Links,
     pub contacts: Arc<Contacts>,
     /// In the order of the peer's preference.
@@ -164,6 +163,7 @@ struct Host {
     address: IpAddr,
     loopback_only: bool,
     clock: Clock,
+    bell: Bell,
     latency: Span,
     contacts: Arc<Contacts>,
     store: Arc<Store>,
@@ -186,17 +186,10 @@ struct Host {
     recorded: Vec<Record>,
     records: mpsc::Sender<Vec<Record>>,
     lateness: Lateness,
+    turned_at: Time,
     stay: Stay,
     store_failures: u32,
     failed: Option<Box<str>>,
-}
-
-/// Sets the timer, if it is to ring at another time than it is set to.
-fn arm(timer: Pin<&mut Sleep>, clock: Clock, at: Time) {
-    let at = clock.instant(at).unwrap_or_else(|| Instant::now() + FAR);
-    if timer.deadline() != at {
-        timer.reset(at);
-    }
 }
 
 /// Starts a host, within a tokio runtime. The task ends with the host, and none of the host's other tasks and sockets
@@ -211,8 +204,18 @@ pub fn start(setup: HostSetup) -> (HostHandle, JoinHandle<HostEnd>) {
 
 impl Host {
     fn new(setup: HostSetup, inbox: mpsc::Sender<Happening>, stop: CancellationToken) -> Host {
-        let HostSetup { peer, listener, clock, links, contacts, trackers, store, records, loopback_only } =
-            setup;
+        let HostSetup {
+            peer,
+            listener,
+            clock,
+            alarm,
+            links,
+            contacts,
+            trackers,
+            store,
+            records,
+            loopback_only,
+        } = setup;
         let tasks = TaskTracker::new();
         let introduction = Introduction { info_hash: peer.info_hash, peer_id: peer.peer_id };
         greetings::listen(listener, introduction, clock, &inbox, &tasks, &stop);
@@ -240,7 +243,9 @@ impl Host {
             ),
             room: Arc::new(Notify::new()),
             peer: Peer::new(peer, clock.now()),
+            turned_at: clock.now(),
             clock,
+            bell: alarm.bell(),
             inbox,
             tasks,
             drains: TaskTracker::new(),
@@ -258,11 +263,11 @@ impl Host {
 
     async fn run(mut self, mut happenings: mpsc::Receiver<Happening>, leave: CancellationToken) -> HostEnd {
         let (stop, room, clock) = (self.stop.clone(), self.room.clone(), self.clock);
-        let mut timer = std::pin::pin!(sleep_until(Instant::now()));
         while self.stay != Stay::Over {
             self.turn(clock.now());
             self.report().await;
-            arm(timer.as_mut(), clock, self.wake_at());
+            let wake = self.wake_at();
+            self.bell.set(clock.instant(wake).filter(|_| wake != Time::NEVER).map(Instant::into_std));
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
@@ -271,7 +276,7 @@ impl Host {
                     self.take_in(happening, &mut happenings);
                 }
                 () = room.notified() => {}
-                () = timer.as_mut() => {}
+                () = self.bell.rung() => {}
             }
         }
         // Whoever still has something to tell us must not wait for us to listen.
@@ -317,7 +322,8 @@ impl Host {
         }
         self.finish_service(now);
         if let Some(deadline) = self.peer.deadline().filter(|deadline| deadline.at <= now) {
-            self.late(now, deadline.at);
+            // A deadline that had passed when it was set was due then.
+            self.late(now, deadline.at.max(self.turned_at));
             self.input(now, Input::Timeout);
         }
         match self.stay {
@@ -327,6 +333,7 @@ impl Host {
         }
         self.tell_consequences(now);
         self.flush();
+        self.turned_at = now;
     }
 
     fn wake_at(&self) -> Time {

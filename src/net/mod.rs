@@ -2,6 +2,7 @@
 //! allowed from here on.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)]
 
+pub mod alarm;
 pub mod announce;
 pub mod clock;
 pub mod delay;

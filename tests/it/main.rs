@@ -12,5 +12,6 @@ mod reference;
 mod run;
 mod sampler;
 mod scenarios;
+mod sockets;
 mod split;
 mod swarms;

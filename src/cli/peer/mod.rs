@@ -16,6 +16,7 @@ use super::signals::Signals;
 use super::{Exit, Usage, unrepeatable_random_seed};
 use crate::event::{Event, Record};
 use crate::id::{PeerId, PeerIndex};
+use crate::net::alarm::Alarm;
 use crate::net::announce::TrackerUrl;
 use crate::net::clock::Clock;
 use crate::net::host::{self, Contacts, HostSetup, Links};
@@ -87,6 +88,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
             peer: setup(&metainfo, addr, have, trackers.len()),
             listener,
             clock: Clock::start(1.0),
+            alarm: Alarm::start().context("cannot start the thread that keeps time")?,
             links: Links::default(),
             contacts: Arc::new(Contacts::new()),
             trackers,

@@ -20,6 +20,7 @@ use crate::driver::tasks::{Options, Stores, io_error};
 use crate::driver::{Control, DriverError, Ended, Outcome, Pace, Recorder};
 use crate::event::{Event, Record};
 use crate::id::PeerIndex;
+use crate::net::alarm::Alarm;
 use crate::net::clock::Clock;
 use crate::net::host::{self, Contact, Contacts, HostEnd};
 use crate::net::loopback::LoopbackRange;
@@ -42,6 +43,7 @@ pub(super) struct Swarm<'a> {
     pub(super) random_seed: u64,
     pub(super) original: Original,
     pub(super) clock: Clock,
+    pub(super) alarm: Alarm,
     pub(super) contacts: Arc<Contacts>,
     pub(super) tracker_addr: SocketAddr,
     tracker: Option<TrackerServer>,
@@ -104,6 +106,7 @@ impl<'a> Swarm<'a> {
             random_seed,
             original,
             clock: Clock::start(scenario.time_scale),
+            alarm: Alarm::start().map_err(io_error("cannot start the thread that keeps time".into()))?,
             contacts: Arc::new(contacts),
             tracker_addr: free_port(addresses.address(peers))?,
             tracker: None,

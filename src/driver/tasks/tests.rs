@@ -126,29 +126,41 @@ fn peers_started_before_their_tracker_find_each_other_once_it_is_there() {
 }
 
 #[test]
-fn who_leaves_on_completion_is_gone_and_the_others_still_get_everything() {
+fn a_seed_leaves_after_its_copies_and_the_others_go_on_without_it() {
     let mut cohorts = seed_and_leechers(4);
-    for cohort in &mut cohorts {
-        cohort.upload = bytes_per_second(64 << 10);
-        cohort.on_complete = OnComplete::Leave;
-    }
+    cohorts[0].upload = bytes_per_second(64 << 10);
     cohorts[0].on_complete = OnComplete::LeaveAfterCopies(2);
+    cohorts[1].upload = bytes_per_second(8 << 10);
     let plan = Scenario { time_scale: 20.0, ..scenario(cohorts) };
     let (outcome, records) = carried_out(&plan, &Options::default());
     assert_eq!(outcome.ended, Ended::Complete);
-    assert_eq!(completed(&records).len(), 4);
-    let left =
-        |peer| records.iter().find(|record| record.peer == PeerIndex(peer) && record.event == Event::Left);
-    let seed_left = left(0).expect("the seed leaves after two copies").at;
-    let uploaded: u64 = records
-        .iter()
+    let seed = records.iter().filter(|record| record.peer == PeerIndex(0));
+    let uploaded: u64 = seed
+        .clone()
         .filter_map(|record| match record.event {
-            Event::Uploaded { block, .. } if record.peer == PeerIndex(0) => Some(u64::from(block.length)),
+            Event::Uploaded { block, .. } => Some(u64::from(block.length)),
             _ => None,
         })
         .sum();
-    assert!(((2 * 160) << 10..=(2 * 160 + 32) << 10).contains(&uploaded), "{uploaded} bytes by {seed_left}");
-    assert!((1..=4).filter(|peer| left(*peer).is_some()).count() >= 3, "all but perhaps the last leave");
+    assert!(((2 * 160) << 10..=(2 * 160 + 32) << 10).contains(&uploaded), "{uploaded} bytes");
+    assert_eq!(seed.filter(|record| record.event == Event::Left).count(), 1);
+}
+
+#[test]
+fn who_leaves_on_completion_is_gone_and_the_others_still_get_everything() {
+    let mut cohorts = seed_and_leechers(4);
+    cohorts[0].upload = bytes_per_second(64 << 10);
+    cohorts[1].on_complete = OnComplete::Leave;
+    let plan = Scenario { time_scale: 20.0, ..scenario(cohorts) };
+    let (outcome, records) = carried_out(&plan, &Options::default());
+    assert_eq!((outcome.ended, completed(&records).len()), (Ended::Complete, 4));
+    let left = records.iter().filter(|record| record.event == Event::Left).count();
+    let totals = records.iter().filter(|record| matches!(record.event, Event::Totals(_))).count();
+    assert!(left <= 4 && totals == 5, "{left} left, {totals} totals");
+    for (at, record) in records.iter().enumerate().filter(|(_, record)| record.event == Event::Left) {
+        let own = records[at + 1..].iter().filter(|later| later.peer == record.peer);
+        assert!(own.clone().all(|later| matches!(later.event, Event::Totals(_))), "{own:#?}");
+    }
 }
 
 #[test]

@@ -84,6 +84,7 @@ async fn host_on(
         peer,
         listener,
         clock: Clock::start(1.0),
+        alarm: Alarm::start().unwrap(),
         links,
         contacts: Arc::default(),
         trackers,

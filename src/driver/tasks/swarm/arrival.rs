@@ -56,6 +56,7 @@ impl Swarm<'_> {
             peer,
             listener,
             clock: self.clock,
+            alarm: self.alarm.clone(),
             links: Links { upload: plan.upload, download: plan.download, latency: plan.latency },
             contacts: self.contacts.clone(),
             trackers: vec![TrackerUrl::at(self.tracker_addr)],

@@ -5,20 +5,21 @@
 //! All of them end with it.
 
 mod announces;
+mod arrive;
 mod connections;
 mod greetings;
 mod perform;
 mod serve;
+mod setup;
 #[cfg(test)]
 mod tests;
 mod verify;
 
-use std::collections::{BTreeMap, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -26,75 +27,35 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::event::{CloseReason, Event, Record, Totals};
-use crate::id::{PeerId, PeerIndex};
-use crate::net::alarm::{Alarm, Bell};
-use crate::net::announce::TrackerUrl;
+use crate::id::PeerIndex;
+use crate::net::alarm::Bell;
 use crate::net::clock::Clock;
-use crate::net::delay::{Arrivals, Passage};
+use crate::net::delay::Arrivals;
 use crate::net::greeting::Introduction;
 use crate::net::host::announces::Announces;
+use crate::net::host::arrive::Parcel;
 use crate::net::host::connections::{Connection, Connections, Lane};
 use crate::net::host::greetings::Greeted;
 use crate::net::host::serve::Service;
+pub use crate::net::host::setup::{Contact, Contacts, HostSetup, Links};
 use crate::net::inbound::Batch;
 use crate::net::pace::Lateness;
 use crate::net::store::unverified::Unverified;
 use crate::net::store::{Store, StoreError};
-use crate::peer::{Action, Input, Peer, RemotePeer, Setup, Verdict};
+use crate::peer::{Action, Input, Peer, Verdict};
 use crate::time::{Span, Time};
 use crate::torrent::bitfield::Bitfield;
-use crate::units::Rate;
 use crate::wire::announce::AnnounceResponse;
 use crate::wire::codec::Codec;
-use crate::wire::message::Message;
 
 /// What may wait in a host's inbox before readers have to.
 const INBOX: usize = 1024;
 /// So many happenings are taken in before what they led to is sent.
 const TURN: usize = 64;
-/// No connection has this serial number.
-const NO_LANE: u64 = 0;
 /// How long a peer that leaves waits for its tracker, in wall time.
 const GOODBYE: Duration = Duration::from_secs(3);
 /// So many pieces in a row could not be written: the store is broken, and fetching them again helps nobody.
 const STORE_FAILURES: u32 = 3;
-
-/// Everything a host has to know to begin.
-#[derive(Debug)]
-pub struct HostSetup {
-    /// Its `addr` is where `listener` listens.
-    pub peer: Setup,
-    pub listener: TcpListener,
-    pub clock: Clock,
-    pub alarm: Alarm,
-    pub links: Links,
-    pub contacts: Arc<Contacts>,
-    /// In the order of the peer's preference.
-    pub trackers: Vec<TrackerUrl>,
-    /// Holds the pieces of `peer.have`.
-    pub store: Arc<Store>,
-    /// Takes what happens, a turn's worth at a time. Has to be read until the host has ended.
-    pub records: mpsc::Sender<Vec<Record>>,
-    /// Dial nobody beyond this machine.
-    pub loopback_only: bool,
-}
-
-/// A host's two links, and how far each end of a path is from the middle, one way. `None` is unlimited.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Links {
-    pub upload: Option<Rate>,
-    pub download: Option<Rate>,
-    pub latency: Span,
-}
-
-/// What a run knows about the others, by peer id. Strangers have no row, and no latency of their own.
-pub type Contacts = BTreeMap<PeerId, Contact>;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Contact {
-    pub index: PeerIndex,
-    pub latency: Span,
-}
 
 /// How a running host is told to end.
 #[derive(Clone, Debug)]
@@ -135,15 +96,6 @@ enum Happening {
     BlockRead { ticket: u64, data: Result<bytes::Bytes, StoreError> },
     Announced { tracker: usize, answer: Result<AnnounceResponse, Box<str>> },
     SaidGoodbye,
-}
-
-/// What is on its way through latency and downlink.
-#[derive(Debug)]
-enum Parcel {
-    Connected { lane: Lane, remote: Box<RemotePeer> },
-    NoAnswer { addr: SocketAddr },
-    Message { lane: Lane, message: Message, _room: Arc<tokio::sync::OwnedSemaphorePermit> },
-    Ended { lane: Lane, reason: CloseReason },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -301,12 +253,7 @@ impl Host {
         match happening {
             Happening::Greeted(greeted) => self.greeted(now, *greeted),
             Happening::Arrived { lane, batch } => self.batch_arrived(now, lane, batch),
-            Happening::Ended { lane, reason, at } => {
-                if let Some(latency) = self.connections.latency(lane) {
-                    let parcel = Parcel::Ended { lane, reason };
-                    self.arrive(now, at, latency, lane.serial, Passage::Ordered, parcel);
-                }
-            }
+            Happening::Ended { lane, reason, at } => self.end_arrived(now, at, lane, reason),
             Happening::Verified { piece, verdict, error } => self.verified(now, piece, verdict, error),
             Happening::BlockRead { ticket, data } => self.block_read(now, ticket, data),
             Happening::Announced { tracker, answer } => self.announced(now, tracker, answer),
@@ -376,40 +323,6 @@ impl Host {
         });
     }
 
-    fn batch_arrived(&mut self, now: Time, lane: Lane, batch: Batch) {
-        let Some(latency) = self.connections.latency(lane) else { return };
-        for message in batch.messages {
-            let passage = match &message {
-                Message::Piece { payload, .. } => Passage::Block(payload.length() as u32),
-                Message::Choke => Passage::Ordered,
-                _ => Passage::Control,
-            };
-            let parcel = Parcel::Message { lane, message, _room: batch.room.clone() };
-            self.arrive(now, batch.received_at, latency, lane.serial, passage, parcel);
-        }
-    }
-
-    fn arrive(&mut self, now: Time, at: Time, latency: Span, lane: u64, passage: Passage, parcel: Parcel) {
-        if self.arrivals.is_immediate(latency) {
-            self.delivered(now, parcel);
-        } else {
-            self.arrivals.push(at, latency, lane, passage, parcel);
-        }
-    }
-
-    fn delivered(&mut self, now: Time, parcel: Parcel) {
-        match parcel {
-            Parcel::Connected { lane, remote } => self.connected(now, lane, *remote),
-            Parcel::NoAnswer { addr } => self.input(now, Input::ConnectFailed { addr }),
-            Parcel::Message { lane, message, .. } => self.received(now, lane, message),
-            Parcel::Ended { lane, reason } => {
-                if self.forget(lane).is_some() {
-                    self.input(now, Input::Closed { conn: lane.conn, reason });
-                }
-            }
-        }
-    }
-
     /// The connection is closed: what was to go out there is not served any more.
     fn forget(&mut self, lane: Lane) -> Option<Connection> {
         let connection = self.connections.close(lane)?;
@@ -431,11 +344,6 @@ impl Host {
 
     fn late(&mut self, now: Time, due: Time) {
         self.lateness.timer(self.clock.to_wall(now.since(due)));
-    }
-
-    fn path_latency(&self, remote: PeerId) -> Span {
-        let theirs = self.contacts.get(&remote);
-        self.latency + theirs.map_or(Span::ZERO, |contact| contact.latency)
     }
 
     fn fail(&mut self, reason: String) {

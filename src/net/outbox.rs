@@ -146,3 +146,82 @@ impl Outbox {
         self.buffer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{Block, PieceIndex};
+    use crate::wire::message::Payload;
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpListener;
+
+    async fn outbox() -> (Outbox, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (theirs, _) = listener.accept().await.unwrap();
+        (Outbox::new(Arc::new(ours), Codec::new(100, 1 << 14)), theirs)
+    }
+
+    fn block(length: u32) -> Message {
+        let block = Block { piece: PieceIndex(0), begin: 0, length };
+        Message::Piece { block, payload: Payload::Bytes(vec![7; length as usize].into()) }
+    }
+
+    #[tokio::test]
+    async fn a_remote_that_does_not_read_is_found_out_before_it_fills_our_memory() {
+        let (outbox, _theirs) = outbox().await;
+        let mut pushed = 0;
+        let refused = loop {
+            let result = outbox.push(&Message::Have(PieceIndex(1)));
+            outbox.flush();
+            pushed += 1;
+            if result.is_err() || pushed > 10_000_000 {
+                break result;
+            }
+        };
+        assert!(refused.is_err());
+        assert!(outbox.lock().bytes.len() <= UNREAD_CONTROL + outbox.codec.cap() as usize + 9);
+    }
+
+    #[tokio::test]
+    async fn blocks_are_promised_only_while_the_socket_takes_them_and_all_arrive() {
+        let (outbox, mut theirs) = outbox().await;
+        let room = Notify::new();
+        let mut sent = 0;
+        let mut draining = false;
+        while outbox.is_ready() && sent < 10_000 {
+            outbox.promise(1 << 14);
+            outbox.push(&block(1 << 14)).unwrap();
+            draining |= outbox.flush();
+            sent += 1;
+        }
+        assert!(draining && sent < 10_000, "the socket took {sent} blocks");
+        let read = async {
+            let mut bytes = vec![0; sent * ((1 << 14) + 13)];
+            theirs.read_exact(&mut bytes).await.unwrap();
+        };
+        tokio::join!(outbox.drain(&room), read);
+        room.notified().await;
+        assert!(outbox.is_ready());
+        assert_eq!(outbox.payload.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn a_promise_that_is_withdrawn_or_meets_a_dead_socket_is_forgotten() {
+        let (outbox, theirs) = outbox().await;
+        outbox.promise(1 << 20);
+        assert!(!outbox.is_ready());
+        outbox.withdraw(1 << 20);
+        assert!(outbox.is_ready());
+        drop(theirs);
+        for _ in 0..1_000 {
+            outbox.promise(1 << 14);
+            outbox.push(&block(1 << 14)).unwrap();
+            if outbox.flush() {
+                outbox.drain(&Notify::new()).await;
+            }
+        }
+        assert!(outbox.lock().broken);
+        assert_eq!(outbox.payload.load(Ordering::Relaxed), 0);
+    }
+}

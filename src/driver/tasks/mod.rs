@@ -3,6 +3,7 @@
 //! It owns a tokio runtime for the length of one run; several runs may go on side by side on threads of their own.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)]
 
+mod folder;
 mod member;
 mod original;
 mod swarm;

@@ -2,18 +2,19 @@
 //! happens only in the records that the hosts send.
 
 mod arrival;
+mod departure;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 
 use crate::driver::course::Course;
+use crate::driver::tasks::folder::Folder;
 use crate::driver::tasks::member::{Ending, Member};
 use crate::driver::tasks::original::Original;
 use crate::driver::tasks::{Options, Stores, io_error};
@@ -22,16 +23,16 @@ use crate::event::{Event, Record};
 use crate::id::PeerIndex;
 use crate::net::alarm::Alarm;
 use crate::net::clock::Clock;
-use crate::net::host::{self, Contact, Contacts, HostEnd};
+use crate::net::host::{self, Contact, Contacts};
 use crate::net::loopback::LoopbackRange;
 use crate::net::pace::Lateness;
-use crate::net::store::Store;
 use crate::net::tracker_server::{Limits, TrackerServer};
 use crate::scenario::Scenario;
 use crate::scenario::population::Population;
 use crate::time::{Span, Time};
 use crate::tracker::Tracker;
 use arrival::free_port;
+use departure::{Departed, joined};
 
 /// Batches of records that may wait for the recorder.
 const RECORDS: usize = 1024;
@@ -66,13 +67,6 @@ enum Due {
     Arrive { peer: PeerIndex },
     Leave { peer: PeerIndex, stay: u32 },
     Crash { peer: PeerIndex, stay: u32 },
-}
-
-/// A host that has ended, and whether a complete peer really has the content.
-struct Departed {
-    peer: PeerIndex,
-    end: HostEnd,
-    checked: Result<(), DriverError>,
 }
 
 impl<'a> Swarm<'a> {
@@ -230,21 +224,6 @@ impl<'a> Swarm<'a> {
         Ok(())
     }
 
-    /// Waits for the host's end, and looks whether what it calls complete is the content.
-    fn watch(&mut self, peer: PeerIndex, task: JoinHandle<HostEnd>, store: Arc<Store>) {
-        let original = self.original.clone();
-        let number = peer.0 + 1;
-        let rebuilt = self.folder.path.join("peers").join(format!("peer_{number}")).join(&original.name);
-        let rebuilt = self.rebuild.then_some(rebuilt);
-        self.ends.spawn(async move {
-            let end = joined(task.await);
-            let complete = end.have.is_full();
-            let check = move || if complete { check(peer, &original, &store, rebuilt) } else { Ok(()) };
-            let checked = joined(tokio::task::spawn_blocking(check).await);
-            Departed { peer, end, checked }
-        });
-    }
-
     fn end_stay(&mut self, peer: PeerIndex, stay: u32, ending: Ending) {
         let member = &mut self.members[peer.0 as usize];
         if member.is_here(stay) {
@@ -274,39 +253,6 @@ impl<'a> Swarm<'a> {
             let stay = member.stay;
             self.schedule(now + wait, Due::Leave { peer, stay });
         }
-    }
-
-    fn departed(&mut self, departed: Departed, recorder: &mut dyn Recorder) -> Result<(), DriverError> {
-        // Everything the host had to say is in the channel by now.
-        while let Ok(records) = self.records.try_recv() {
-            self.take_in(records, recorder);
-        }
-        let Departed { peer, end, checked } = departed;
-        checked?;
-        self.lateness.add(&end.lateness);
-        let now = self.clock.now();
-        let member = &mut self.members[peer.0 as usize];
-        member.host = None;
-        member.stay += 1;
-        member.leaving = false;
-        member.have = end.have;
-        let returns = member.plan.rejoin.filter(|_| member.ending == Some(Ending::Crash));
-        if returns.is_none() {
-            member.store = None;
-        }
-        let event = match (end.failed, member.ending.take()) {
-            (Some(reason), _) => Some(Event::Failed { reason }),
-            (None, Some(Ending::Leave)) => Some(Event::Left),
-            (None, Some(Ending::Crash)) => Some(Event::Crashed),
-            (None, Some(Ending::EndOfRun) | None) => None,
-        };
-        for event in event.into_iter().chain([Event::Totals(end.totals)]) {
-            self.record(now, peer, event, recorder);
-        }
-        if let Some(after) = returns {
-            self.schedule(now + after, Due::Arrive { peer });
-        }
-        Ok(())
     }
 
     /// Ends everybody's stay and waits until the last socket is closed.
@@ -345,57 +291,6 @@ impl<'a> Swarm<'a> {
             block_latency_p50: self.lateness.blocks_at(0.5),
             block_latency_p99: self.lateness.blocks_at(0.99),
             degraded: shortest.is_some_and(|span| u128::from(timer_lag_p99.as_nanos()) > tenth(span)),
-        }
-    }
-}
-
-/// A complete peer has the content, or this is an error.
-fn check(
-    peer: PeerIndex,
-    original: &Original,
-    store: &Arc<Store>,
-    rebuilt: Option<PathBuf>,
-) -> Result<(), DriverError> {
-    if !original.is_in(store)? {
-        return Err(DriverError::WrongContent { peer });
-    }
-    if let Some(path) = rebuilt {
-        let context = format!("cannot rebuild {}", path.display());
-        store.rebuild(&path).map_err(|error| io_error(context)(std::io::Error::other(error)))?;
-    }
-    Ok(())
-}
-
-/// A panic in a task goes on here.
-fn joined<T>(result: Result<T, tokio::task::JoinError>) -> T {
-    result.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
-}
-
-/// Where the files of a run are.
-struct Folder {
-    path: PathBuf,
-    temporary: bool,
-}
-
-impl Folder {
-    fn new(given: Option<&Path>) -> Folder {
-        static RUNS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-        match given {
-            Some(path) => Folder { path: path.to_path_buf(), temporary: false },
-            None => {
-                let run = RUNS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                let name = format!("minibit-run-{}-{run}", std::process::id());
-                Folder { path: std::env::temp_dir().join(name), temporary: true }
-            }
-        }
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if self.temporary && self.path.exists() {
-            // Leftovers in the system's temporary folder harm nobody.
-            let _ = std::fs::remove_dir_all(&self.path);
         }
     }
 }

@@ -1,21 +1,26 @@
 use super::*;
 
+use std::net::SocketAddr;
+
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, timeout};
 
-use crate::id::{Block, InfoHash, PieceIndex};
-use crate::net::announce::{TimeOuts, announce};
+use crate::id::{Block, InfoHash, PeerId, PieceIndex};
+use crate::net::alarm::Alarm;
+use crate::net::announce::{TimeOuts, TrackerUrl, announce};
 use crate::net::store::PieceHashes;
 use crate::net::tracker_server::{Limits, TrackerServer};
+use crate::peer::Setup;
 use crate::peer::policy::Policy;
 use crate::torrent::hash::PieceHash;
 use crate::torrent::layout::Layout;
 use crate::tracker::{Settings, Tracker};
+use crate::units::Rate;
 use crate::wire::announce::{AnnounceEvent, AnnounceRequest};
 use crate::wire::handshake::{Handshake, Reserved};
-use crate::wire::message::{BitfieldPayload, Payload};
+use crate::wire::message::{BitfieldPayload, Message, Payload};
 
 const INFO_HASH: InfoHash = InfoHash([7; 20]);
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -143,7 +143,9 @@ impl Course {
         if !follower.counts || !follower.have.insert(piece) {
             return;
         }
-        self.incomplete -= u32::from(follower.have.is_full());
+        if follower.have.is_full() {
+            self.incomplete -= 1;
+        }
         if follower.uploads {
             self.count_piece(piece, true);
         }
@@ -155,7 +157,9 @@ impl Course {
         if !follower.counts || !follower.have.remove(piece) {
             return;
         }
-        self.incomplete += u32::from(was_complete);
+        if was_complete {
+            self.incomplete += 1;
+        }
         if follower.uploads {
             self.count_piece(piece, false);
         }
@@ -169,7 +173,9 @@ impl Course {
         self.count_holder(peer, false);
         let follower = &mut self.peers[peer];
         follower.counts = false;
-        self.incomplete -= u32::from(!follower.have.is_full());
+        if !follower.have.is_full() {
+            self.incomplete -= 1;
+        }
     }
 
     fn count_holder(&mut self, peer: usize, holds: bool) {
@@ -182,12 +188,14 @@ impl Course {
 
     fn count_piece(&mut self, piece: PieceIndex, holds: bool) {
         let count = &mut self.holders[piece.0 as usize];
-        if holds {
-            self.without_holder -= u32::from(*count == 0);
-            *count += 1;
-        } else {
+        if !holds {
             *count -= 1;
-            self.without_holder += u32::from(*count == 0);
+        }
+        if *count == 0 {
+            self.without_holder = if holds { self.without_holder - 1 } else { self.without_holder + 1 };
+        }
+        if holds {
+            *count += 1;
         }
     }
 }

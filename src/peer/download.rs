@@ -126,7 +126,9 @@ impl Peer {
         let known = self.layout.block_id(range).is_some_and(|block| !self.picker.is_missing(block));
         let fate = if known { BlockFate::Duplicate } else { BlockFate::Unrequested };
         emit(Event::Downloaded { from: connection.remote.index, block: range, fate }, actions);
-        connection.unrequested += u32::from(!known);
+        if !known {
+            connection.unrequested += 1;
+        }
         if connection.unrequested > MAX_UNREQUESTED { Err(CloseReason::UnrequestedBlocks) } else { Ok(()) }
     }
 

@@ -58,22 +58,29 @@ impl Bitfield {
     }
 
     /// Returns whether the piece is new. The piece must exist.
+    //
+    // Early returns, not arithmetic on the comparison: rustc 1.95 (GVN with SimplifyComparisonIntegral) loses
+    // `count += u32::from(new)` where this is inlined into a branch on its result.
     pub fn insert(&mut self, piece: PieceIndex) -> bool {
         debug_assert!(piece.0 < self.pieces);
         let (word, bit) = (&mut self.words[piece.0 as usize / 64], 1 << (piece.0 % 64));
-        let new = *word & bit == 0;
+        if *word & bit != 0 {
+            return false;
+        }
         *word |= bit;
-        self.count += u32::from(new);
-        new
+        self.count += 1;
+        true
     }
 
     /// Returns whether the piece was there.
     pub fn remove(&mut self, piece: PieceIndex) -> bool {
         let (word, bit) = (&mut self.words[piece.0 as usize / 64], 1 << (piece.0 % 64));
-        let there = *word & bit != 0;
+        if *word & bit == 0 {
+            return false;
+        }
         *word &= !bit;
-        self.count -= u32::from(there);
-        there
+        self.count -= 1;
+        true
     }
 
     /// Piece `i` is bit `i % 64` of word `i / 64`; bits beyond the last piece are clear.

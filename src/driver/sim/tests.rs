@@ -123,3 +123,12 @@ fn a_piece_that_nobody_alive_holds_ends_the_run_with_a_verdict() {
     }
     assert!(stranded > 0, "no swarm was stranded");
 }
+
+#[test]
+fn a_run_ends_when_the_last_peer_is_complete() {
+    let scenario = testing::scenario(vec![testing::cohort("sharing", 5)]);
+    let mut records: Vec<Record> = Vec::new();
+    let outcome = run(&scenario, 1, &Options::default(), &mut records, &Control::default()).expect("a run");
+    let completed = records.iter().filter(|record| record.event == crate::event::Event::Completed).count();
+    assert_eq!((outcome.ended, completed), (Ended::Complete, 5));
+}

@@ -4,27 +4,30 @@
 //! clock: the time of the event taken from the queue is the time.
 
 mod announces;
+mod blocks;
+mod connections;
+mod stays;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
 use crate::driver::course::Course;
-use crate::driver::sim::connection::{Connection, Delivery, LinkId, Side};
+use crate::driver::sim::connection::{Connection, Delivery};
 use crate::driver::sim::event::Event;
 use crate::driver::sim::host::Host;
 use crate::driver::sim::queue::Queue;
 use crate::driver::sim::{Fault, Options};
-use crate::event::{self, CloseReason, Record};
-use crate::id::{Block, InfoHash, PeerIndex};
-use crate::peer::{Action, Direction, Features, Input, Peer, RemotePeer, Setup};
+use crate::event::{self, Record};
+use crate::id::{InfoHash, PeerIndex};
+use crate::peer::policy::Policy;
+use crate::peer::{Action, Input, Peer};
 use crate::scenario::Scenario;
 use crate::scenario::population::Population;
 use crate::time::Time;
 use crate::torrent::layout::Layout;
 use crate::tracker::Tracker;
 use crate::wire::codec::Codec;
-use crate::wire::message::{Message, Payload};
-use crate::wire::round_trip::round_trip;
+use crate::wire::message::Message;
 pub(super) use announces::Answer;
 
 /// Every simulated torrent is called this; only the tracker looks at it.
@@ -44,7 +47,7 @@ pub struct World {
     pub(super) now: Time,
     pub(super) layout: Layout,
     pub(super) random_seed: u64,
-    scenario_policy: crate::peer::policy::Policy,
+    policy: Policy,
     pub(super) hosts: Vec<Host>,
     pub(super) connections: Vec<Connection>,
     pub(super) tracker: Tracker,
@@ -74,7 +77,7 @@ impl World {
             now: Time::ZERO,
             layout,
             random_seed,
-            scenario_policy: scenario.policy.clone(),
+            policy: scenario.policy.clone(),
             course: Course::new(&population.peers, layout),
             addresses: population.peers.iter().map(|plan| (plan.virtual_addr, plan.index)).collect(),
             hosts: population.peers.into_iter().map(Host::new).collect(),
@@ -257,286 +260,5 @@ impl World {
         } else {
             self.set_timer(peer);
         }
-    }
-
-    fn arrive(&mut self, peer: PeerIndex) {
-        let (random_seed, layout, policy, now) =
-            (self.random_seed, self.layout, self.scenario_policy.clone(), self.now);
-        let host = self.host_mut(peer);
-        let setup = Setup {
-            index: peer,
-            random_seed,
-            peer_id: host.plan.peer_id,
-            addr: host.plan.virtual_addr,
-            info_hash: INFO_HASH,
-            layout,
-            have: host.have.clone(),
-            policy,
-            uploads: host.plan.uploads(),
-            trackers: 1,
-        };
-        host.arrive(Peer::new(setup, now), now);
-        let (stay, crash) = (host.stay, host.plan.crash_after(host.stay));
-        let pieces = host.have.count();
-        let bytes = host.have.iter().map(|piece| u64::from(layout.piece_length(piece))).sum();
-        self.record(peer, event::Event::Arrived { pieces, bytes });
-        if let Some(after) = crash {
-            self.schedule(now + after, peer, Event::Crash { peer, stay });
-        }
-        self.leave_if_done(peer);
-        self.set_timer(peer);
-    }
-
-    fn crash(&mut self, peer: PeerIndex, stay: u32) {
-        if !self.is_here(peer, stay) {
-            return;
-        }
-        let links: Vec<(LinkId, Side)> = self.host(peer).links().collect();
-        for (link, side) in links {
-            self.close_end(link, side);
-        }
-        self.depart(peer, event::Event::Crashed);
-        if let Some(after) = self.host(peer).plan.rejoin {
-            self.schedule(self.now + after, peer, Event::Arrive { peer });
-        }
-    }
-
-    fn leave(&mut self, peer: PeerIndex, stay: u32) {
-        if !self.is_here(peer, stay) {
-            return;
-        }
-        let now = self.now;
-        let mut actions = Vec::new();
-        if let Some(state) = self.host_mut(peer).peer.as_mut() {
-            state.handle(now, Input::Leave, &mut actions);
-        }
-        let mut inputs = VecDeque::new();
-        for action in actions {
-            self.carry_out(peer, action, &mut inputs);
-        }
-        self.depart(peer, event::Event::Left);
-    }
-
-    fn depart(&mut self, peer: PeerIndex, end: event::Event) {
-        self.record(peer, end);
-        let totals = self.host_mut(peer).depart().map(|state| state.totals()).unwrap_or_default();
-        self.record(peer, event::Event::Totals(totals));
-    }
-
-    /// Records what the peers that are still here add up to: the run is over.
-    pub(super) fn finish(&mut self) {
-        for peer in self.everybody() {
-            if let Some(totals) = self.host(peer).peer.as_ref().map(Peer::totals) {
-                self.record(peer, event::Event::Totals(totals));
-            }
-        }
-    }
-
-    fn leave_if_done(&mut self, peer: PeerIndex) {
-        let content = self.layout.total();
-        if let Some(wait) = self.host(peer).wants_to_leave(content) {
-            let host = self.host_mut(peer);
-            host.leaving = true;
-            let stay = host.stay;
-            self.schedule(self.now + wait, peer, Event::Leave { peer, stay });
-        }
-    }
-
-    /// Hands the uplink its next block whenever it is idle.
-    fn pump(&mut self, peer: PeerIndex) {
-        let now = self.now;
-        if self.host(peer).in_service.is_some() {
-            return;
-        }
-        let mut actions = std::mem::take(&mut self.actions);
-        let state = self.host_mut(peer).peer.as_mut();
-        let next = state.and_then(|state| state.next_upload(now, &|_| true, &mut actions));
-        for action in actions.drain(..) {
-            self.carry_out(peer, action, &mut VecDeque::new());
-        }
-        self.actions = actions;
-        let Some((conn, block)) = next else {
-            self.host_mut(peer).uplink.rest();
-            return;
-        };
-        let Some((link, side)) = self.host(peer).link(conn) else { return };
-        let host = self.host_mut(peer);
-        host.in_service = Some((link, side, block));
-        host.service += 1;
-        let (free_at, service) = (host.serve(now, block), host.service);
-        self.flow.underway += u64::from(block.length);
-        self.connections[link.0 as usize].end_mut(side.other()).coming += 1;
-        self.schedule(free_at, peer, Event::UplinkFree { peer, service });
-    }
-
-    fn uplink_free(&mut self, peer: PeerIndex, service: u64) {
-        if self.host(peer).service != service {
-            return;
-        }
-        let Some((link, side, block)) = self.host_mut(peer).in_service.take() else { return };
-        self.host_mut(peer).uploaded += u64::from(block.length);
-        let corrupt = self.fault.corrupts(peer, block);
-        let payload = Payload::Virtual { length: block.length, corrupt };
-        let at = self.now + self.connections[link.0 as usize].latency;
-        self.schedule(at, peer, Event::BlockArrives { link, to: side.other(), block, payload });
-        self.pump(peer);
-        self.leave_if_done(peer);
-    }
-
-    fn block_arrives(&mut self, link: LinkId, to: Side, block: Block, payload: Payload) {
-        let end = self.connections[link.0 as usize].end(to);
-        if end.conn.is_none() {
-            self.lose(block);
-            return;
-        }
-        let (peer, now) = (end.host, self.now);
-        let through = self.host_mut(peer).downlink.carry(now, block.length);
-        if through == now {
-            self.block_through(link, to, block, payload);
-        } else {
-            self.schedule(through, peer, Event::BlockThrough { link, to, block, payload });
-        }
-    }
-
-    fn block_through(&mut self, link: LinkId, to: Side, block: Block, payload: Payload) {
-        let end = self.connections[link.0 as usize].end_mut(to);
-        let Some(conn) = end.conn else {
-            self.lose(block);
-            return;
-        };
-        let (peer, waiting) = (end.host, end.block_settled());
-        self.flow.underway -= u64::from(block.length);
-        let message = self.in_transit(Message::Piece { block, payload });
-        self.input(peer, Input::Received { conn, message });
-        for delivery in waiting {
-            self.deliver(link, to, delivery);
-        }
-    }
-
-    /// A control message, or the end of the connection, sets out for the other end.
-    pub(super) fn send(&mut self, link: LinkId, to: Side, delivery: Delivery) {
-        let connection = &self.connections[link.0 as usize];
-        let (at, from) = (self.now + connection.latency, connection.end(to.other()).host);
-        self.schedule(at, from, Event::Control { link, to, delivery });
-    }
-
-    fn control(&mut self, link: LinkId, to: Side, delivery: Delivery) {
-        let end = self.connections[link.0 as usize].end_mut(to);
-        if let Some(delivery) = end.admit(delivery) {
-            self.deliver(link, to, delivery);
-        }
-    }
-
-    fn deliver(&mut self, link: LinkId, to: Side, delivery: Delivery) {
-        let end = self.connections[link.0 as usize].end_mut(to);
-        let (peer, Some(conn)) = (end.host, end.conn) else { return };
-        match delivery {
-            Delivery::Message(message) => {
-                let message = self.in_transit(message);
-                self.input(peer, Input::Received { conn, message });
-            }
-            Delivery::Closed(reason) => {
-                end.conn = None;
-                self.host_mut(peer).close(conn);
-                self.break_off(peer, link);
-                self.input(peer, Input::Closed { conn, reason });
-            }
-        }
-    }
-
-    /// With `through_codec`, what a message is after it was bytes; otherwise the message as it is.
-    fn in_transit(&self, message: Message) -> Message {
-        match &self.codec {
-            Some(codec) => round_trip(codec, &message).expect("our own messages are well-formed"),
-            None => message,
-        }
-    }
-}
-
-/// Dials, answers and ends of connections.
-impl World {
-    fn dial(&mut self, peer: PeerIndex, addr: SocketAddr) {
-        let (now, host) = (self.now, self.host(peer));
-        let dialling = (peer, host.stay);
-        let Some(target) = self.addresses.get(&addr).copied() else {
-            let (peer, stay) = dialling;
-            let at = now + host.plan.latency * 2;
-            self.schedule(at, peer, Event::NoAnswer { peer, stay, addr });
-            return;
-        };
-        let latency = host.plan.latency + self.host(target).plan.latency;
-        let link = LinkId(self.connections.len() as u32);
-        self.connections.push(Connection::new(dialling, (target, self.host(target).stay), latency));
-        self.schedule(now + latency, peer, Event::Knock { link });
-    }
-
-    fn knock(&mut self, link: LinkId) {
-        let connection = &mut self.connections[link.0 as usize];
-        let (dialling, latency) = (connection.end(Side::Dialling).clone(), connection.latency);
-        let target = connection.end(Side::Answering).host;
-        if self.host(target).peer.is_none() {
-            let (peer, stay, addr) = (dialling.host, dialling.stay, self.host(target).plan.virtual_addr);
-            self.schedule(self.now + latency, target, Event::NoAnswer { peer, stay, addr });
-            return;
-        }
-        self.schedule(self.now + latency, target, Event::Answer { link });
-        let stay = self.host(target).stay;
-        let conn = self.host_mut(target).open(link, Side::Answering);
-        let end = self.connections[link.0 as usize].end_mut(Side::Answering);
-        (end.conn, end.stay) = (Some(conn), stay);
-        let remote = self.remote(dialling.host, Direction::Incoming);
-        self.input(target, Input::Connected { conn, remote });
-    }
-
-    fn answer(&mut self, link: LinkId) {
-        let connection = &self.connections[link.0 as usize];
-        let (peer, stay) = (connection.end(Side::Dialling).host, connection.end(Side::Dialling).stay);
-        let target = connection.end(Side::Answering).host;
-        if !self.is_here(peer, stay) {
-            self.send(link, Side::Answering, Delivery::Closed(CloseReason::ClosedByRemote));
-            return;
-        }
-        let conn = self.host_mut(peer).open(link, Side::Dialling);
-        self.connections[link.0 as usize].end_mut(Side::Dialling).conn = Some(conn);
-        let remote = self.remote(target, Direction::Outgoing);
-        self.input(peer, Input::Connected { conn, remote });
-    }
-
-    fn remote(&self, peer: PeerIndex, direction: Direction) -> RemotePeer {
-        let plan = &self.host(peer).plan;
-        let (addr, peer_id) = (plan.virtual_addr, plan.peer_id);
-        RemotePeer { addr, peer_id, direction, features: Features::default(), index: Some(peer) }
-    }
-
-    /// This side closes the connection; the other end hears of it after whatever is on its way there.
-    fn close_end(&mut self, link: LinkId, side: Side) {
-        let end = self.connections[link.0 as usize].end_mut(side);
-        let Some(conn) = end.conn.take() else { return };
-        let peer = end.host;
-        self.host_mut(peer).close(conn);
-        self.break_off(peer, link);
-        self.send(link, side.other(), Delivery::Closed(CloseReason::ClosedByRemote));
-    }
-
-    /// The block in service for a connection that is gone is lost, and the uplink free.
-    fn break_off(&mut self, peer: PeerIndex, link: LinkId) {
-        let Some((served, side, block)) = self.host(peer).in_service else { return };
-        if served != link {
-            return;
-        }
-        self.lose(block);
-        let host = self.host_mut(peer);
-        host.in_service = None;
-        host.service += 1;
-        host.uplink = crate::link::Uplink::new(host.plan.upload);
-        let waiting = self.connections[link.0 as usize].end_mut(side.other()).block_settled();
-        for delivery in waiting {
-            self.deliver(link, side.other(), delivery);
-        }
-    }
-
-    fn lose(&mut self, block: Block) {
-        self.flow.underway -= u64::from(block.length);
-        self.flow.lost += u64::from(block.length);
     }
 }

@@ -1,0 +1,88 @@
+//! A block on its way: pulled onto the uplink, across the path, through the downlink.
+
+use std::collections::VecDeque;
+
+use crate::driver::sim::connection::{LinkId, Side};
+use crate::driver::sim::event::Event;
+use crate::driver::sim::world::World;
+use crate::id::{Block, PeerIndex};
+use crate::peer::Input;
+use crate::wire::message::{Message, Payload};
+
+impl World {
+    /// Hands the uplink its next block whenever it is idle.
+    pub(super) fn pump(&mut self, peer: PeerIndex) {
+        let now = self.now;
+        if self.host(peer).in_service.is_some() {
+            return;
+        }
+        let mut actions = std::mem::take(&mut self.actions);
+        let state = self.host_mut(peer).peer.as_mut();
+        let next = state.and_then(|state| state.next_upload(now, &|_| true, &mut actions));
+        for action in actions.drain(..) {
+            self.carry_out(peer, action, &mut VecDeque::new());
+        }
+        self.actions = actions;
+        let Some((conn, block)) = next else {
+            self.host_mut(peer).uplink.rest();
+            return;
+        };
+        let Some((link, side)) = self.host(peer).link(conn) else { return };
+        let host = self.host_mut(peer);
+        host.in_service = Some((link, side, block));
+        host.service += 1;
+        let (free_at, service) = (host.serve(now, block), host.service);
+        self.flow.underway += u64::from(block.length);
+        self.connections[link.0 as usize].end_mut(side.other()).coming += 1;
+        self.schedule(free_at, peer, Event::UplinkFree { peer, service });
+    }
+
+    pub(super) fn uplink_free(&mut self, peer: PeerIndex, service: u64) {
+        if self.host(peer).service != service {
+            return;
+        }
+        let Some((link, side, block)) = self.host_mut(peer).in_service.take() else { return };
+        self.host_mut(peer).uploaded += u64::from(block.length);
+        let corrupt = self.fault.corrupts(peer, block);
+        let payload = Payload::Virtual { length: block.length, corrupt };
+        let at = self.now + self.connections[link.0 as usize].latency;
+        self.schedule(at, peer, Event::BlockArrives { link, to: side.other(), block, payload });
+        self.pump(peer);
+        self.leave_if_done(peer);
+    }
+
+    pub(super) fn block_arrives(&mut self, link: LinkId, to: Side, block: Block, payload: Payload) {
+        let end = self.connections[link.0 as usize].end(to);
+        if end.conn.is_none() {
+            self.lose(block);
+            return;
+        }
+        let (peer, now) = (end.host, self.now);
+        let through = self.host_mut(peer).downlink.carry(now, block.length);
+        if through == now {
+            self.block_through(link, to, block, payload);
+        } else {
+            self.schedule(through, peer, Event::BlockThrough { link, to, block, payload });
+        }
+    }
+
+    pub(super) fn block_through(&mut self, link: LinkId, to: Side, block: Block, payload: Payload) {
+        let end = self.connections[link.0 as usize].end_mut(to);
+        let Some(conn) = end.conn else {
+            self.lose(block);
+            return;
+        };
+        let (peer, waiting) = (end.host, end.block_settled());
+        self.flow.underway -= u64::from(block.length);
+        let message = self.in_transit(Message::Piece { block, payload });
+        self.input(peer, Input::Received { conn, message });
+        for delivery in waiting {
+            self.deliver(link, to, delivery);
+        }
+    }
+
+    pub(super) fn lose(&mut self, block: Block) {
+        self.flow.underway -= u64::from(block.length);
+        self.flow.lost += u64::from(block.length);
+    }
+}

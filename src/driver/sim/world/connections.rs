@@ -1,0 +1,134 @@
+//! Dials, answers, control messages and the end of connections.
+
+use std::net::SocketAddr;
+
+use crate::driver::sim::connection::{Connection, Delivery, LinkId, Side};
+use crate::driver::sim::event::Event;
+use crate::driver::sim::world::World;
+use crate::event::CloseReason;
+use crate::id::PeerIndex;
+use crate::link::Uplink;
+use crate::peer::{Direction, Features, Input, RemotePeer};
+use crate::wire::message::Message;
+use crate::wire::round_trip::round_trip;
+
+impl World {
+    /// A control message, or the end of the connection, sets out for the other end.
+    pub(super) fn send(&mut self, link: LinkId, to: Side, delivery: Delivery) {
+        let connection = &self.connections[link.0 as usize];
+        let (at, from) = (self.now + connection.latency, connection.end(to.other()).host);
+        self.schedule(at, from, Event::Control { link, to, delivery });
+    }
+
+    pub(super) fn control(&mut self, link: LinkId, to: Side, delivery: Delivery) {
+        let end = self.connections[link.0 as usize].end_mut(to);
+        if let Some(delivery) = end.admit(delivery) {
+            self.deliver(link, to, delivery);
+        }
+    }
+
+    pub(super) fn deliver(&mut self, link: LinkId, to: Side, delivery: Delivery) {
+        let end = self.connections[link.0 as usize].end_mut(to);
+        let (peer, Some(conn)) = (end.host, end.conn) else { return };
+        match delivery {
+            Delivery::Message(message) => {
+                let message = self.in_transit(message);
+                self.input(peer, Input::Received { conn, message });
+            }
+            Delivery::Closed(reason) => {
+                end.conn = None;
+                self.host_mut(peer).close(conn);
+                self.break_off(peer, link);
+                self.input(peer, Input::Closed { conn, reason });
+            }
+        }
+    }
+
+    /// With `through_codec`, what a message is after it was bytes; otherwise the message as it is.
+    pub(super) fn in_transit(&self, message: Message) -> Message {
+        match &self.codec {
+            Some(codec) => round_trip(codec, &message).expect("our own messages are well-formed"),
+            None => message,
+        }
+    }
+
+    pub(super) fn dial(&mut self, peer: PeerIndex, addr: SocketAddr) {
+        let (now, host) = (self.now, self.host(peer));
+        let dialling = (peer, host.stay);
+        let Some(target) = self.addresses.get(&addr).copied() else {
+            let (peer, stay) = dialling;
+            let at = now + host.plan.latency * 2;
+            self.schedule(at, peer, Event::NoAnswer { peer, stay, addr });
+            return;
+        };
+        let latency = host.plan.latency + self.host(target).plan.latency;
+        let link = LinkId(self.connections.len() as u32);
+        self.connections.push(Connection::new(dialling, (target, self.host(target).stay), latency));
+        self.schedule(now + latency, peer, Event::Knock { link });
+    }
+
+    pub(super) fn knock(&mut self, link: LinkId) {
+        let connection = &mut self.connections[link.0 as usize];
+        let (dialling, latency) = (connection.end(Side::Dialling).clone(), connection.latency);
+        let target = connection.end(Side::Answering).host;
+        if self.host(target).peer.is_none() {
+            let (peer, stay, addr) = (dialling.host, dialling.stay, self.host(target).plan.virtual_addr);
+            self.schedule(self.now + latency, target, Event::NoAnswer { peer, stay, addr });
+            return;
+        }
+        self.schedule(self.now + latency, target, Event::Answer { link });
+        let stay = self.host(target).stay;
+        let conn = self.host_mut(target).open(link, Side::Answering);
+        let end = self.connections[link.0 as usize].end_mut(Side::Answering);
+        (end.conn, end.stay) = (Some(conn), stay);
+        let remote = self.remote(dialling.host, Direction::Incoming);
+        self.input(target, Input::Connected { conn, remote });
+    }
+
+    pub(super) fn answer(&mut self, link: LinkId) {
+        let connection = &self.connections[link.0 as usize];
+        let (peer, stay) = (connection.end(Side::Dialling).host, connection.end(Side::Dialling).stay);
+        let target = connection.end(Side::Answering).host;
+        if !self.is_here(peer, stay) {
+            self.send(link, Side::Answering, Delivery::Closed(CloseReason::ClosedByRemote));
+            return;
+        }
+        let conn = self.host_mut(peer).open(link, Side::Dialling);
+        self.connections[link.0 as usize].end_mut(Side::Dialling).conn = Some(conn);
+        let remote = self.remote(target, Direction::Outgoing);
+        self.input(peer, Input::Connected { conn, remote });
+    }
+
+    fn remote(&self, peer: PeerIndex, direction: Direction) -> RemotePeer {
+        let plan = &self.host(peer).plan;
+        let (addr, peer_id) = (plan.virtual_addr, plan.peer_id);
+        RemotePeer { addr, peer_id, direction, features: Features::default(), index: Some(peer) }
+    }
+
+    /// This side closes the connection; the other end hears of it after whatever is on its way there.
+    pub(super) fn close_end(&mut self, link: LinkId, side: Side) {
+        let end = self.connections[link.0 as usize].end_mut(side);
+        let Some(conn) = end.conn.take() else { return };
+        let peer = end.host;
+        self.host_mut(peer).close(conn);
+        self.break_off(peer, link);
+        self.send(link, side.other(), Delivery::Closed(CloseReason::ClosedByRemote));
+    }
+
+    /// The block in service for a connection that is gone is lost, and the uplink free.
+    pub(super) fn break_off(&mut self, peer: PeerIndex, link: LinkId) {
+        let Some((served, side, block)) = self.host(peer).in_service else { return };
+        if served != link {
+            return;
+        }
+        self.lose(block);
+        let host = self.host_mut(peer);
+        host.in_service = None;
+        host.service += 1;
+        host.uplink = Uplink::new(host.plan.upload);
+        let waiting = self.connections[link.0 as usize].end_mut(side.other()).block_settled();
+        for delivery in waiting {
+            self.deliver(link, side.other(), delivery);
+        }
+    }
+}

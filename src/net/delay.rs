@@ -3,7 +3,7 @@
 //!
 //! Control messages overtake blocks that wait for the downlink, as they do in the simulator. Two things must not
 //! overtake the blocks of their own connection: a choke, after which the remote sends no more of them, and the
-//! connection's end. What follows a choke follows it here too.
+//! connection's end. What follows a choke follows it here too. And nothing comes before the connection itself.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -71,6 +71,11 @@ impl<T> Arrivals<T> {
     /// Whether a message over a path of this latency needs no queue at all: it is there when it is received.
     pub fn is_immediate(&self, latency: Span) -> bool {
         latency.is_zero() && self.downlink.is_unlimited()
+    }
+
+    /// Nothing of this connection arrives before `at`, when its peer is told that it stands.
+    pub fn begin(&mut self, lane: u64, at: Time) {
+        self.lanes.entry(lane).or_default().last_ordered = at;
     }
 
     /// Something was received from a connection (`lane`) at `now` and has `latency` still before it.
@@ -165,6 +170,18 @@ mod tests {
 
     fn drain(arrivals: &mut Arrivals<&'static str>) -> Vec<(Time, &'static str)> {
         std::iter::from_fn(|| arrivals.pop(at(1_000_000))).collect()
+    }
+
+    #[test]
+    fn nothing_arrives_before_its_connection_stands() {
+        let mut arrivals = Arrivals::new(None, Time::ZERO);
+        arrivals.begin(1, at(100));
+        arrivals.push(at(0), Span::from_millis(100), 1, Control, "connected");
+        arrivals.push(at(1), Span::from_millis(50), 1, Control, "bitfield");
+        arrivals.push(at(2), Span::from_millis(50), 1, Ordered, "end");
+        arrivals.push(at(3), Span::from_millis(50), 2, Control, "another");
+        let order = std::iter::from_fn(|| arrivals.pop(at(100))).map(|(_, item)| item);
+        assert_eq!(order.collect::<Vec<_>>(), ["another", "connected", "bitfield", "end"]);
     }
 
     #[test]

@@ -113,6 +113,7 @@ impl Host {
                     Direction::Incoming => latency,
                 };
                 let parcel = Parcel::Connected { lane, remote };
+                self.arrivals.begin(lane.serial, at + way);
                 self.arrive(now, at, way, lane.serial, Passage::Control, parcel);
             }
             Outcome::DialFailed(addr) => {
@@ -128,6 +129,9 @@ impl Host {
 
     /// The peer has a new connection, unless it is about to leave.
     pub(super) fn connected(&mut self, now: Time, lane: Lane, remote: RemotePeer) {
+        if self.connections.get_mut(lane).is_none() {
+            return;
+        }
         if self.stay == Stay::Present {
             self.input(now, Input::Connected { conn: lane.conn, remote });
         } else {

@@ -60,7 +60,8 @@ impl Picker {
 
     fn rarest_started(&self, eligible: &Eligible<'_>, rng: &mut Stream) -> Option<PieceIndex> {
         let holders = |&piece: &PieceIndex| {
-            if eligible.allows(piece) { self.availability.count(piece) } else { u16::MAX }
+            let barred = u16::from(eligible.allows(piece)).wrapping_sub(1);
+            self.availability.count(piece) | barred
         };
         let least = self.progress.open().iter().map(holders).min()?;
         self.one_started(least, eligible, rng)

@@ -4,23 +4,47 @@ use crate::id::PieceIndex;
 use crate::rng::Stream;
 
 /// A uniform one of the `pieces` that fit.
+#[inline]
 pub(super) fn one_of(
+    pieces: &[PieceIndex],
+    fits: impl Fn(PieceIndex) -> bool,
+    rng: &mut Stream,
+) -> Option<PieceIndex> {
+    if pieces.len() > 64 {
+        return one_of_many(pieces, fits, rng);
+    }
+    let fitting = fitting(pieces, fits);
+    if fitting == 0 {
+        None
+    } else if fitting.is_power_of_two() {
+        Some(pieces[fitting.trailing_zeros() as usize])
+    } else {
+        let nth = rng.below(u64::from(fitting.count_ones())) as u32;
+        Some(pieces[nth_bit(fitting, nth) as usize])
+    }
+}
+
+fn one_of_many(
     pieces: &[PieceIndex],
     fits: impl Fn(PieceIndex) -> bool,
     rng: &mut Stream,
 ) -> Option<PieceIndex> {
     let (mut seen, mut chosen) = (0, None);
     for pieces in pieces.chunks(64) {
-        let bits = pieces.iter().enumerate().map(|(at, &piece)| u64::from(fits(piece)) << at);
-        let fitting = bits.fold(0, |word, bit| word | bit);
+        let fitting = fitting(pieces, &fits);
         if fitting != 0 {
             seen += u64::from(fitting.count_ones());
-            chosen = share(fitting.count_ones(), seen, rng)
-                .map(|nth| pieces[nth_bit(fitting, nth) as usize])
-                .or(chosen);
+            let taken_over = share(fitting.count_ones(), seen, rng);
+            chosen = taken_over.map(|nth| pieces[nth_bit(fitting, nth) as usize]).or(chosen);
         }
     }
     chosen
+}
+
+/// Which of at most 64 pieces fit, as a word.
+#[inline]
+fn fitting(pieces: &[PieceIndex], fits: impl Fn(PieceIndex) -> bool) -> u64 {
+    pieces.iter().enumerate().fold(0, |word, (at, &piece)| word | u64::from(fits(piece)) << at)
 }
 
 /// Whether the last `count` of `seen` things take the choice over, and which of them: each with the same chance.

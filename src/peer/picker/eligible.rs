@@ -31,11 +31,12 @@ impl Eligible<'_> {
         kept.fold(word, |word, piece| word & !(1 << (piece.0 % 64)))
     }
 
-    /// Whether `piece`, known to have a free block, may be asked for.
+    /// Whether `piece`, known to have a free block, may be asked for. Without a branch on what the asker has: nothing
+    /// predicts that.
     #[inline]
     pub(super) fn allows(&self, piece: PieceIndex) -> bool {
-        self.asker[piece.0 as usize / 64] >> (piece.0 % 64) & 1 == 1
-            && (self.kept.is_empty() || !self.kept.contains(&piece))
+        let held = self.asker[piece.0 as usize / 64] >> (piece.0 % 64) & 1 == 1;
+        held & self.kept.iter().fold(true, |other, kept| other & (*kept != piece))
     }
 
     pub(super) fn lowest(&self) -> Option<PieceIndex> {

@@ -27,7 +27,7 @@ use crate::torrent::bitfield::Bitfield;
 use crate::torrent::layout::Layout;
 use availability::Availability;
 use buckets::Buckets;
-use progress::{Block, Progress, Standing};
+use progress::{Block, Change, Progress, Standing};
 use retries::Retries;
 
 /// The picker of one peer.
@@ -191,9 +191,10 @@ impl Picker {
         let mut left = want;
         while left > 0 {
             let Some(piece) = self.choose(&asker, &kept, rng) else { break };
-            let before = self.standing(piece);
-            left -= self.progress.request(piece, asker.conn, left, out);
-            self.restand(piece, before);
+            let before = out.len();
+            let change = self.progress.request(piece, asker.conn, left, out);
+            left -= out.len() - before;
+            self.restand(piece, change);
             self.retries.claim(piece, asker.conn);
         }
     }
@@ -226,7 +227,8 @@ impl Picker {
     pub fn release(&mut self, block: BlockId, conn: ConnId) {
         let before = self.standing(block.piece);
         if self.progress.release(block, conn) {
-            self.restand(block.piece, before);
+            let after = self.progress.standing(block.piece).unwrap_or(Standing::Unopened);
+            self.restand(block.piece, Change { before, after });
             if self.retries.claimant(block.piece) == Some(conn) && self.progress.requested(block.piece) == 0 {
                 self.start_over(block.piece);
             }
@@ -246,25 +248,25 @@ impl Picker {
     fn start_over(&mut self, piece: PieceIndex) {
         let before = self.standing(piece);
         self.progress.stop(piece);
-        self.restand_to(piece, before, Standing::Unopened);
+        self.restand(piece, Change { before, after: Standing::Unopened });
         self.retries.end_claim(piece);
     }
 
     /// A block arrived. It need not have been requested from `conn`; such a block counts while it is missing.
     pub fn received(&mut self, block: BlockId, conn: ConnId) -> Received {
         let piece = block.piece;
-        let before = self.standing(piece);
-        let not_ours_to_take = self.retries.contains(piece) && self.retries.claimant(piece) != Some(conn);
-        if !self.is_missing(block) || not_ours_to_take {
+        let elsewhere = self.retries.contains(piece) && self.retries.claimant(piece) != Some(conn);
+        if elsewhere || !self.is_wanted(piece) {
             return Received::Duplicate;
         }
-        let other = match self.progress.receive(block) {
+        let Some(receipt) = self.progress.receive(block) else { return Received::Duplicate };
+        self.restand(piece, receipt.change);
+        let other = match receipt.was {
             Block::Requested(first) | Block::Doubled(first, _) if first != conn => Some(first),
             Block::Doubled(_, second) => Some(second),
             Block::Free | Block::Requested(_) | Block::Received => None,
         };
-        self.restand(piece, before);
-        Received::Useful { piece_complete: self.progress.is_complete(piece), other }
+        Received::Useful { piece_complete: receipt.complete, other }
     }
 
     /// Whether nobody has delivered the block yet.
@@ -280,7 +282,7 @@ impl Picker {
         if self.is_wanted(piece) {
             let before = self.standing(piece);
             self.progress.stop(piece);
-            self.restand_to(piece, before, Standing::Closed);
+            self.restand(piece, Change { before, after: Standing::Closed });
             self.retries.remove(piece);
             self.verified += 1;
         }
@@ -300,7 +302,8 @@ impl Picker {
     /// A verified piece could not be read back: wanted again.
     pub fn lost(&mut self, piece: PieceIndex) {
         if !self.is_wanted(piece) {
-            self.restand_to(piece, Standing::Closed, Standing::Unopened);
+            let (before, after) = (Standing::Closed, Standing::Unopened);
+            self.restand(piece, Change { before, after });
             self.verified -= 1;
         }
     }
@@ -329,15 +332,15 @@ impl Picker {
         self.progress.standing(piece).unwrap_or_else(unstarted)
     }
 
-    /// Follows a wanted piece whose blocks have changed.
-    fn restand(&mut self, piece: PieceIndex, before: Standing) {
-        self.restand_to(piece, before, self.progress.standing(piece).unwrap_or(Standing::Unopened));
+    /// Keeps the set of free pieces and their order in step with the blocks.
+    #[inline]
+    fn restand(&mut self, piece: PieceIndex, change: Change) {
+        if change.before != change.after {
+            self.follow(piece, change);
+        }
     }
 
-    fn restand_to(&mut self, piece: PieceIndex, before: Standing, after: Standing) {
-        if before == after {
-            return;
-        }
+    fn follow(&mut self, piece: PieceIndex, Change { before, after }: Change) {
         if after == Standing::Closed {
             self.free.remove(piece);
         } else {

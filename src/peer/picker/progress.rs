@@ -30,6 +30,22 @@ pub(super) enum Standing {
     Closed,
 }
 
+/// How a piece stood, and how it stands now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Change {
+    pub(super) before: Standing,
+    pub(super) after: Standing,
+}
+
+/// What receiving a block has changed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Receipt {
+    pub(super) was: Block,
+    /// No block of the piece is missing any more.
+    pub(super) complete: bool,
+    pub(super) change: Change,
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Progress {
     layout: Layout,
@@ -92,8 +108,7 @@ impl Progress {
 
     /// `None` for a piece that is not started.
     pub(super) fn standing(&self, piece: PieceIndex) -> Option<Standing> {
-        let slot = &self.slots[self.slot_of.get(piece)?];
-        Some(if slot.free > 0 { Standing::Started } else { Standing::Closed })
+        self.slot_of.get(piece).map(|slot| self.slots[slot].standing())
     }
 
     /// Requests outstanding for blocks of `piece`, a doubled block counted once.
@@ -139,17 +154,17 @@ impl Progress {
         self.vacant.push(slot as u32);
     }
 
-    /// Requests up to `want` free blocks of `piece` from `conn`, lowest first, and returns how many.
+    /// Requests up to `want` free blocks of `piece` from `conn`, lowest first.
     pub(super) fn request(
         &mut self,
         piece: PieceIndex,
         conn: ConnId,
         want: usize,
         out: &mut Vec<BlockId>,
-    ) -> usize {
-        let slot = match self.slot_of.get(piece) {
-            Some(slot) => slot,
-            None => self.start(piece),
+    ) -> Change {
+        let (slot, before) = match self.slot_of.get(piece) {
+            Some(slot) => (slot, self.slots[slot].standing()),
+            None => (self.start(piece), Standing::Unopened),
         };
         let stride = self.layout.blocks_per_piece() as usize;
         let blocks = &mut self.blocks[slot * stride..][..stride];
@@ -166,12 +181,14 @@ impl Progress {
                 taken += 1;
             }
         }
-        self.slots[slot].free -= taken as u32;
-        self.slots[slot].requested += taken as u32;
-        if taken > 0 && self.slots[slot].free == 0 {
+        let state = &mut self.slots[slot];
+        state.free -= taken as u32;
+        state.requested += taken as u32;
+        let after = state.standing();
+        if before != Standing::Closed && after == Standing::Closed {
             self.close(slot);
         }
-        taken
+        Change { before, after }
     }
 
     /// The free blocks of `piece`, lowest first; all of them where it is not started.
@@ -218,33 +235,36 @@ impl Progress {
         true
     }
 
-    /// Marks a block as received and returns what it was. It must not have been received, but need not be requested.
-    pub(super) fn receive(&mut self, block: BlockId) -> Block {
-        let slot = match self.slot_of.get(block.piece) {
-            Some(slot) => slot,
-            None => self.start(block.piece),
+    /// Marks a block of a wanted piece as received, requested or not; `None` if it was received before.
+    pub(super) fn receive(&mut self, block: BlockId) -> Option<Receipt> {
+        let (slot, before) = match self.slot_of.get(block.piece) {
+            Some(slot) => (slot, self.slots[slot].standing()),
+            None => (self.start(block.piece), Standing::Unopened),
         };
         let at = self.at(slot, block.index);
-        let before = std::mem::replace(&mut self.blocks[at], Block::Received);
+        let was = std::mem::replace(&mut self.blocks[at], Block::Received);
         let length = self.layout.block(block).length;
         let state = &mut self.slots[slot];
+        match was {
+            Block::Received => return None,
+            Block::Requested(_) | Block::Doubled(..) => state.requested -= 1,
+            Block::Free => {
+                self.free[slot * self.words + block.index as usize / 64] &= !(1 << (block.index % 64));
+                state.free -= 1;
+            }
+        }
         state.received_bytes += length;
         self.unverified_bytes += u64::from(length);
-        if before == Block::Free {
-            self.free[slot * self.words + block.index as usize / 64] &= !(1 << (block.index % 64));
-            state.free -= 1;
-            if state.free == 0 {
-                self.close(slot);
-            }
-        } else {
-            state.requested -= 1;
+        let (after, complete) = (state.standing(), state.is_complete());
+        if before != Standing::Closed && after == Standing::Closed {
+            self.close(slot);
         }
-        before
+        Some(Receipt { was, complete, change: Change { before, after } })
     }
 
     /// Whether every block of `piece` has been received.
     pub(super) fn is_complete(&self, piece: PieceIndex) -> bool {
-        self.slot_of.get(piece).is_some_and(|slot| self.slots[slot].free + self.slots[slot].requested == 0)
+        self.slot_of.get(piece).is_some_and(|slot| self.slots[slot].is_complete())
     }
 
     /// Slots that may hold a piece, for [`busy_at`](Self::busy_at).
@@ -289,4 +309,12 @@ impl Progress {
 impl Slot {
     const VACANT: Slot =
         Slot { piece: None, blocks: 0, free: 0, requested: 0, received_bytes: 0, position: 0 };
+
+    fn standing(&self) -> Standing {
+        if self.free > 0 { Standing::Started } else { Standing::Closed }
+    }
+
+    fn is_complete(&self) -> bool {
+        self.free + self.requested == 0
+    }
 }

@@ -51,6 +51,9 @@ impl Retries {
     /// The pieces `conn` must leave alone: those another connection claims.
     #[inline]
     pub(super) fn kept_from(&self, conn: ConnId) -> SmallVec<[PieceIndex; 4]> {
+        if self.0.is_empty() {
+            return SmallVec::new();
+        }
         let kept = self.0.iter().filter(|retry| retry.claimant.is_some_and(|claimant| claimant != conn));
         kept.map(|retry| retry.piece).collect()
     }

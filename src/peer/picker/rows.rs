@@ -40,7 +40,14 @@ pub(super) fn lower(row: &mut Row, word: u64) {
 }
 
 /// The pieces with exactly `holders` holders, as a word.
+#[inline]
 pub(super) fn with_holders(row: &Row, holders: u16) -> u64 {
+    // Most rows have none, and that is cheaper to see.
+    let any = row.iter().fold(0, |any, count| any | u16::from(*count == holders));
+    if any == 0 { 0 } else { word_with_holders(row, holders) }
+}
+
+fn word_with_holders(row: &Row, holders: u16) -> u64 {
     let mut equal = [0u8; 64];
     for (equal, count) in equal.iter_mut().zip(row) {
         *equal = u8::from(*count == holders);

@@ -11,6 +11,8 @@ use crate::wire::message::{Message, Payload};
 
 /// Blocks nobody asked for before a remote is dropped (BEP 6's close rule, with room for late answers).
 const MAX_UNREQUESTED: u32 = 64;
+/// A peer whose pieces under way come to so many bytes opens no further one: until their verdicts they are in memory.
+const MAX_UNVERIFIED: u64 = 64 << 20;
 
 impl Peer {
     /// Fills the connection's pipeline with requests, by the picking rule; where no free block is left for it, one
@@ -26,7 +28,14 @@ impl Peer {
         }
         let mut picked = std::mem::take(&mut self.picked);
         let asker = || Asker { conn, pieces: &connection.pieces, connections };
-        self.picker.pick(asker(), room, &mut self.picker_draws, &mut picked);
+        let free =
+            MAX_UNVERIFIED.saturating_sub(self.started_bytes()).div_ceil(u64::from(self.layout.block_size()));
+        if free > 0 {
+            let room = room.min(usize::try_from(free).unwrap_or(room));
+            self.picker.pick(asker(), room, &mut self.picker_draws, &mut picked);
+        } else {
+            self.picker.pick_started(asker(), room, &mut self.picker_draws, &mut picked);
+        }
         let endgame = !self.picker.has_free_block();
         if picked.is_empty() && connection.outstanding.is_empty() {
             let snubbed = |other| self.connections.get(other).is_some_and(|other| other.snubbed);
@@ -42,6 +51,11 @@ impl Peer {
         if begins {
             self.ask_all(now, actions);
         }
+    }
+
+    /// What the pieces under way will hold in memory until their verdicts.
+    fn started_bytes(&self) -> u64 {
+        self.picker.started_pieces() as u64 * u64::from(self.layout.piece_size())
     }
 
     /// Asks on every connection: blocks have become free.

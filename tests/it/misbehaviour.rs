@@ -15,6 +15,24 @@ use minibit::wire::message::{BitfieldPayload, Message, Payload};
 const PIECES: u32 = 10;
 const CONN: ConnId = ConnId(0);
 
+#[test]
+fn a_peer_with_too_many_unverified_bytes_opens_no_further_piece() {
+    // Five pieces of 32 MiB in two blocks, no verdict ever: after two pieces it may only finish what it started.
+    let layout = Layout::new(160 << 20, 32 << 20, 16 << 20).unwrap();
+    let mut bench = Bench::new(layout, Bitfield::empty(5));
+    bench.receive(Message::Bitfield(BitfieldPayload::Set(Bitfield::full(5))));
+    bench.receive(Message::Unchoke);
+    let mut asked = bench.requested();
+    let mut stored = 0;
+    while let Some(next) = asked.pop() {
+        let payload = Payload::Virtual { length: next.length, corrupt: false };
+        bench.receive(Message::Piece { block: next, payload });
+        stored += u64::from(next.length);
+        asked.extend(bench.requested());
+    }
+    assert!((64 << 20..=128 << 20).contains(&stored), "{stored} bytes without a verdict");
+}
+
 /// One peer under test and what it wants done.
 struct Bench {
     peer: Peer,
@@ -29,13 +47,18 @@ impl Bench {
         (0..pieces).for_each(|piece| {
             have.insert(PieceIndex(piece));
         });
+        Bench::new(Layout::new(160, 16, 8).unwrap(), have)
+    }
+
+    /// A peer connected to one remote.
+    fn new(layout: Layout, have: Bitfield) -> Bench {
         let setup = Setup {
             index: PeerIndex(0),
             random_seed: 1,
             peer_id: PeerId::minibit([1; 12]),
             addr: SocketAddr::from(([10, 0, 0, 1], 6881)),
             info_hash: InfoHash([9; 20]),
-            layout: Layout::new(160, 16, 8).unwrap(),
+            layout,
             have,
             policy: Policy::default(),
             uploads: true,

@@ -48,6 +48,23 @@ impl Picker {
         }
     }
 
+    /// A started piece with a free block that `asker` has, by the same policy.
+    pub(super) fn choose_started(
+        &mut self,
+        asker: &Asker<'_>,
+        kept: &[PieceIndex],
+        rng: &mut Stream,
+    ) -> Option<PieceIndex> {
+        let eligible = Eligible { asker: asker.pieces.words(), free: self.free.words(), kept };
+        match self.policy {
+            PickerPolicy::Sequential => {
+                self.progress.open().iter().copied().filter(|&piece| eligible.allows(piece)).min()
+            }
+            PickerPolicy::Random => self.any_started(&eligible, rng),
+            PickerPolicy::RarestFirst => self.rarest_started(&eligible, rng),
+        }
+    }
+
     /// Whether a started piece comes before a rarer unopened one. libtorrent's limit: more pieces started than one and a
     /// half per connection.
     fn started_win(&self, asker: &Asker<'_>) -> bool {

@@ -187,10 +187,26 @@ impl Picker {
     /// Appends up to `want` free blocks by the picking rule; they are requested from the asker from now on. The free blocks of
     /// a piece follow one another, lowest first.
     pub fn pick(&mut self, asker: Asker<'_>, want: usize, rng: &mut Stream, out: &mut Vec<BlockId>) {
+        self.pick_by(Self::choose, asker, want, rng, out);
+    }
+
+    /// The same, but opens no piece: for a peer that holds as many unverified bytes as it may.
+    pub fn pick_started(&mut self, asker: Asker<'_>, want: usize, rng: &mut Stream, out: &mut Vec<BlockId>) {
+        self.pick_by(Self::choose_started, asker, want, rng, out);
+    }
+
+    fn pick_by(
+        &mut self,
+        choose: impl Fn(&mut Picker, &Asker<'_>, &[PieceIndex], &mut Stream) -> Option<PieceIndex>,
+        asker: Asker<'_>,
+        want: usize,
+        rng: &mut Stream,
+        out: &mut Vec<BlockId>,
+    ) {
         let kept = self.retries.kept_from(asker.conn);
         let mut left = want;
         while left > 0 {
-            let Some(piece) = self.choose(&asker, &kept, rng) else { break };
+            let Some(piece) = choose(self, &asker, &kept, rng) else { break };
             let before = out.len();
             let change = self.progress.request(piece, asker.conn, left, out);
             left -= out.len() - before;

@@ -58,10 +58,14 @@ impl Peer {
         self.picker.started_pieces() as u64 * u64::from(self.layout.piece_size())
     }
 
-    /// Asks on every connection: blocks have become free.
+    /// Asks on every connection, the snubbed ones last: blocks have become free.
     pub(super) fn ask_all(&mut self, now: Time, actions: &mut Vec<Action>) {
-        for conn in (0..self.connections.end()).map(ConnId) {
-            self.ask(now, conn, actions);
+        for snubbed in [false, true] {
+            for conn in (0..self.connections.end()).map(ConnId) {
+                if self.connections.get(conn).is_some_and(|connection| connection.snubbed == snubbed) {
+                    self.ask(now, conn, actions);
+                }
+            }
         }
     }
 

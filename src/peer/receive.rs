@@ -1,7 +1,7 @@
 //! A message came in: what it means is decided here, what follows in `download` and `upload`.
 
 use crate::event::{CloseReason, Event};
-use crate::id::{Block, ConnId, PieceIndex};
+use crate::id::{Block, BlockId, ConnId, PieceIndex};
 use crate::peer::seam::Action;
 use crate::peer::{Peer, emit};
 use crate::time::Time;
@@ -184,10 +184,21 @@ impl Peer {
         }
     }
 
-    pub(super) fn note_snub(&mut self, conn: ConnId, actions: &mut Vec<Action>) {
-        if let Some(connection) = self.connections.get_mut(conn) {
-            connection.snubbed = true;
-            emit(Event::Snubbed { remote: connection.remote.index }, actions);
+    /// The remote is snubbed. What it alone may be asked for is taken back, so that somebody else can be.
+    pub(super) fn note_snub(&mut self, now: Time, conn: ConnId, actions: &mut Vec<Action>) {
+        let Some(connection) = self.connections.get_mut(conn) else { return };
+        connection.snubbed = true;
+        emit(Event::Snubbed { remote: connection.remote.index }, actions);
+        let outstanding = connection.outstanding.iter().copied();
+        let exclusive: Vec<BlockId> =
+            outstanding.filter(|block| self.picker.is_exclusive(block.piece)).collect();
+        for block in exclusive {
+            if let Some(connection) = self.connections.get_mut(conn) {
+                connection.settle(block);
+            }
+            self.picker.release(block, conn);
+            self.send(now, conn, Message::Cancel(self.layout.block(block)), actions);
         }
+        self.picker.end_claims(conn);
     }
 }

@@ -80,7 +80,7 @@ impl Peer {
                 self.send(now, conn, Message::KeepAlive, actions);
             }
             if snub {
-                self.note_snub(conn, actions);
+                self.note_snub(now, conn, actions);
                 self.ask_all(now, actions);
             }
         }

@@ -294,3 +294,24 @@ fn a_remote_that_delivers_nothing_is_snubbed_and_another_is_asked_too() {
     bench.input(Input::Received { conn: ConnId(1), message: Message::Unchoke });
     assert_eq!(bench.requested().len(), 1, "one at a time from a second requester");
 }
+
+#[test]
+fn a_snubbed_remote_gives_back_the_piece_that_it_alone_was_to_send_again() {
+    let mut bench = Bench::with(9);
+    bench.receive(raw(&[0xFF, 0xC0]));
+    bench.receive(Message::Unchoke);
+    for asked in bench.requested() {
+        bench.receive(data(asked));
+    }
+    bench.input(Input::Verified { piece: PieceIndex(9), verdict: Verdict::Bad { digests: vec![1, 2] } });
+    assert_eq!(bench.requested().len(), 2, "the only holder is asked once more");
+    bench.connect(ConnId(1), 3);
+    bench.input(Input::Received { conn: ConnId(1), message: raw(&[0xFF, 0xC0]) });
+    bench.input(Input::Received { conn: ConnId(1), message: Message::Unchoke });
+    assert_eq!(bench.requested(), [], "one connection at a time");
+    bench.now += Span::from_secs(60);
+    bench.input(Input::Timeout);
+    let to_other =
+        |action: &&Action| matches!(action, Action::Send { conn: ConnId(1), message: Message::Request(_) });
+    assert_eq!(bench.actions.iter().filter(to_other).count(), 2, "{:?}", bench.actions);
+}

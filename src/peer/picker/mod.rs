@@ -251,6 +251,11 @@ impl Picker {
         }
     }
 
+    /// Whether the piece failed before and is requested from one connection at a time.
+    pub fn is_exclusive(&self, piece: PieceIndex) -> bool {
+        self.retries.contains(piece)
+    }
+
     /// Ends `conn`'s claims on pieces of exclusive retry, dropping what it has delivered of them. To be called after its
     /// requests were released because it choked us or is gone: it may hold a claim without any request outstanding.
     pub fn end_claims(&mut self, conn: ConnId) {

@@ -1,88 +1,38 @@
-//! Ctrl-C and its like: the first one ends the runs in good order, the second ends MiniBit.
+//! What signals do to `minibit run`: the first one ends the runs in good order, the second ends MiniBit.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crate::cli::Exit;
+use crate::cli::signals::Signals;
 use crate::driver::Control;
 
-const INTERRUPT: u8 = 2;
-const TERMINATE: u8 = 15;
-
 /// Remembers which signal came first.
-pub(super) struct Signals(Arc<AtomicU8>);
+pub(super) struct FirstSignal(Arc<OnceLock<Exit>>);
 
-impl Signals {
+impl FirstSignal {
+    /// How the command ends because of it; `Done` where there was none.
     pub(super) fn exit(&self) -> Exit {
-        match self.0.load(Ordering::Relaxed) {
-            0 => Exit::Done,
-            number => Exit::Signal(number),
-        }
+        self.0.get().copied().unwrap_or(Exit::Done)
     }
 }
 
 /// Listens on a thread of its own until the process ends.
-pub(super) fn listen(control: Arc<Control>) -> io::Result<Signals> {
-    let first = Arc::new(AtomicU8::new(0));
-    let signals = Signals(Arc::clone(&first));
+pub(super) fn listen(control: Arc<Control>) -> io::Result<FirstSignal> {
+    let first = Arc::new(OnceLock::new());
+    let remembered = FirstSignal(Arc::clone(&first));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     // Before the first run begins: a signal from now on is not lost.
-    let mut source = runtime.block_on(async { Source::new() })?;
+    let mut signals = runtime.block_on(async { Signals::listen() })?;
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         runtime.block_on(async {
-            let number = source.next().await;
-            first.store(number, Ordering::Relaxed);
+            let exit = signals.next().await;
+            first.get_or_init(|| exit);
             control.interrupt();
             eprintln!("minibit: ending the runs and writing what there is; once more to stop at once");
-            let number = source.next().await;
-            std::process::exit(i32::from(Exit::Signal(number).code()));
+            let exit = signals.next().await;
+            std::process::exit(i32::from(exit.code()));
         });
     })?;
-    Ok(signals)
-}
-
-#[cfg(unix)]
-struct Source {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Source {
-    fn new() -> io::Result<Source> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Source {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    async fn next(&mut self) -> u8 {
-        tokio::select! {
-            _ = self.interrupt.recv() => INTERRUPT,
-            _ = self.terminate.recv() => TERMINATE,
-        }
-    }
-}
-
-#[cfg(windows)]
-struct Source {
-    interrupt: tokio::signal::windows::CtrlC,
-    terminate: tokio::signal::windows::CtrlBreak,
-}
-
-#[cfg(windows)]
-impl Source {
-    fn new() -> io::Result<Source> {
-        use tokio::signal::windows::{ctrl_break, ctrl_c};
-        Ok(Source { interrupt: ctrl_c()?, terminate: ctrl_break()? })
-    }
-
-    async fn next(&mut self) -> u8 {
-        tokio::select! {
-            _ = self.interrupt.recv() => INTERRUPT,
-            _ = self.terminate.recv() => TERMINATE,
-        }
-    }
+    Ok(remembered)
 }

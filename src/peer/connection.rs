@@ -121,9 +121,9 @@ impl Connections {
     }
 
     pub(crate) fn remove(&mut self, conn: ConnId) -> Option<Box<Connection>> {
-        let removed = self.slots.get_mut(conn.0 as usize)?.take();
-        self.count -= u32::from(removed.is_some());
-        removed
+        let removed = self.slots.get_mut(conn.0 as usize)?.take()?;
+        self.count -= 1;
+        Some(removed)
     }
 
     /// Ascending by number.

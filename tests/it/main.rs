@@ -4,6 +4,7 @@
 
 mod cleanup;
 mod command;
+mod documents;
 mod foreground;
 mod layers;
 mod metainfo;

@@ -28,7 +28,7 @@ pub enum Passage {
 pub struct Arrivals<T> {
     downlink: Downlink,
     queue: BinaryHeap<Reverse<Arrival<T>>>,
-    /// By connection; only those that have ever made something wait.
+    /// By connection, from `begin` to `forget`.
     lanes: BTreeMap<u64, Lane>,
     pushed: u64,
 }
@@ -118,15 +118,15 @@ impl<T> Arrivals<T> {
             Passage::Block(bytes) => self.downlink.carry(arrival, bytes),
             Passage::Control | Passage::Ordered => arrival,
         };
+        // A connection that was forgotten meanwhile keeps no order any more.
+        let Some(lane) = self.lanes.get_mut(&lane) else { return at };
         match passage {
-            Passage::Control => self.lanes.get(&lane).map_or(at, |lane| at.max(lane.last_ordered)),
+            Passage::Control => at.max(lane.last_ordered),
             Passage::Block(_) => {
-                let lane = self.lanes.entry(lane).or_default();
                 lane.last_block = at.max(lane.last_ordered);
                 lane.last_block
             }
             Passage::Ordered => {
-                let lane = self.lanes.entry(lane).or_default();
                 lane.last_ordered = at.max(lane.last_block).max(lane.last_ordered);
                 lane.last_ordered
             }
@@ -163,9 +163,12 @@ mod tests {
         Time::ZERO + Span::from_millis(millis)
     }
 
-    /// A byte a millisecond.
+    /// A byte a millisecond; connections 1 and 2 stand.
     fn arrivals() -> Arrivals<&'static str> {
-        Arrivals::new(Some(Rate::from_bits_per_second(8_000)), Time::ZERO)
+        let mut arrivals = Arrivals::new(Some(Rate::from_bits_per_second(8_000)), Time::ZERO);
+        arrivals.begin(1, Time::ZERO);
+        arrivals.begin(2, Time::ZERO);
+        arrivals
     }
 
     fn drain(arrivals: &mut Arrivals<&'static str>) -> Vec<(Time, &'static str)> {

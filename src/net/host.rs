@@ -218,6 +218,9 @@ impl Host {
         while self.stay != Stay::Over {
             self.turn(clock.now());
             self.report().await;
+            if self.stay == Stay::Over {
+                break;
+            }
             let wake = self.wake_at();
             self.bell.set(clock.instant(wake).filter(|_| wake != Time::NEVER).map(Instant::into_std));
             tokio::select! {
@@ -268,6 +271,8 @@ impl Host {
             self.delivered(now, parcel);
         }
         self.finish_service(now);
+        // What has just been put out makes room for more: an uplink that could serve must not be told to rest.
+        self.flush();
         if let Some(deadline) = self.peer.deadline().filter(|deadline| deadline.at <= now) {
             // A deadline that had passed when it was set was due then.
             self.late(now, deadline.at.max(self.turned_at));

@@ -61,6 +61,10 @@ pub enum StoreError {
     Corrupt(PieceIndex),
     #[error("bytes {begin}+{length} lie outside piece {piece}")]
     OutsidePiece { piece: PieceIndex, begin: u32, length: u32 },
+    #[error("{} is a symbolic link, and might lead anywhere; move it away or choose another folder", .0.display())]
+    Link(PathBuf),
+    #[error("{} is another file than the torrent's; move it away or choose another folder", .0.display())]
+    Occupied(PathBuf),
 }
 
 fn advice(error: &io::Error) -> &'static str {

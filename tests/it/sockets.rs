@@ -62,3 +62,44 @@ fn ten_peers_and_a_mebibyte_in_small_blocks_take_under_three_seconds() {
     println!("10 peers, 1 MiB in blocks of 1 KiB: {took:?}");
     assert!(took < Duration::from_secs(3), "{took:?}");
 }
+
+/// One seed and one peer that has nothing.
+fn one_to_one(content: &str, upload: &str) -> Scenario {
+    scenario(&format!(
+        r#"
+        title = "One to one"
+        driver = "tasks"
+        time_limit = "60 s"
+        [content]
+        {content}
+        [peers.seed]
+        count = 1
+        start_with = "all"
+        {upload}
+        [peers.leecher]
+        count = 1
+        start_with = "nothing"
+        "#
+    ))
+}
+
+#[test]
+fn an_uploader_goes_on_when_its_remote_has_asked_for_everything() {
+    for content in [
+        "size = \"16 MiB\"\nblock_size = \"16 KiB\"\npiece_size = \"16 MiB\"",
+        "size = \"4 MiB\"\nblock_size = \"256 KiB\"\npiece_size = \"4 MiB\"",
+    ] {
+        let (completed, took) = complete(&one_to_one(content, ""));
+        assert_eq!(completed, 1);
+        // Without room being noticed, the rest comes in choking rounds of ten seconds.
+        assert!(took < Duration::from_secs(8), "{content}: {took:?}");
+    }
+}
+
+#[test]
+fn blocks_larger_than_what_a_connection_may_have_waiting_keep_the_rate() {
+    let content = "size = \"4 MiB\"\nblock_size = \"128 KiB\"\npiece_size = \"4 MiB\"";
+    let (completed, took) = complete(&one_to_one(content, "upload = \"2 MiB/s\""));
+    assert_eq!(completed, 1);
+    assert!(took < Duration::from_secs(6), "two seconds' worth of uplink took {took:?}");
+}

@@ -5,12 +5,14 @@ mod place;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use super::signals::Signals;
 use super::{Exit, Usage, unrepeatable_random_seed};
@@ -30,6 +32,8 @@ use place::Place;
 
 /// Batches of records that may wait to be shown.
 const UNSHOWN: usize = 64;
+/// For what cannot be interrupted, when the peer has ended.
+const SHUTDOWN: Duration = Duration::from_secs(2);
 /// The only peer of this process.
 const ME: PeerIndex = PeerIndex(0);
 
@@ -67,7 +71,7 @@ enum OnComplete {
 pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     let metainfo = read_metainfo(&args.torrent)?;
     let trackers = if args.trackers.is_empty() { trackers_of(&metainfo)? } else { args.trackers.clone() };
-    let place = Place::find(&args.dir, &metainfo)?;
+    let place = Arc::new(Place::find(&args.dir, &metainfo)?);
     let store = Arc::new(place.open(&metainfo)?);
     let have = store.scan();
     let bar = progress_bar(&have);
@@ -77,7 +81,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
             return Ok(Exit::Done);
         }
     }
-    tokio::runtime::Runtime::new()?.block_on(async {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let ended = runtime.block_on(async {
         let mut signals = Signals::listen()?;
         let listener = TcpListener::bind(args.listen)
             .await
@@ -99,9 +104,22 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
         println!("listening on {addr}");
 
         let mut exit = Exit::Done;
+        // Rebuilding a large file takes a while; the peer serves meanwhile.
+        let mut finishing: Option<JoinHandle<anyhow::Result<()>>> = None;
+        let mut finished = Ok(());
         loop {
             let batch = tokio::select! {
                 batch = happened.recv() => batch,
+                result = async { finishing.as_mut().expect("the branch is only open with one").await },
+                    if finishing.is_some() =>
+                {
+                    finishing = None;
+                    finished = result?;
+                    if finished.is_err() || args.on_complete == OnComplete::Leave {
+                        handle.leave();
+                    }
+                    continue;
+                }
                 signal = signals.next() => {
                     // The first one ends the stay in good order, a second one at once.
                     if exit == Exit::Done { handle.leave() } else { handle.stop() }
@@ -115,18 +133,22 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
                 show(record, &bar);
                 if record.event == Event::Completed {
                     bar.finish_and_clear();
-                    say_complete(&place, &store)?;
-                    if args.on_complete == OnComplete::Leave {
-                        handle.leave();
-                    }
+                    let (place, store) = (Arc::clone(&place), Arc::clone(&store));
+                    finishing = Some(tokio::task::spawn_blocking(move || say_complete(&place, &store)));
                 }
             }
         }
+        if let Some(finishing) = finishing {
+            finished = finishing.await?;
+        }
         match host.await?.failed {
             Some(reason) => bail!("the peer could not go on: {reason}"),
-            None => Ok(exit),
+            None => finished.map(|()| exit),
         }
-    })
+    });
+    // A name that is still being looked up must not keep the user waiting.
+    runtime.shutdown_timeout(SHUTDOWN);
+    ended
 }
 
 fn read_metainfo(path: &Path) -> anyhow::Result<Metainfo> {

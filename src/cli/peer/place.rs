@@ -29,9 +29,7 @@ impl Place {
             return Err(Usage(format!("{name} is a torrent of several files; a peer shares one file")).into());
         }
         let (file, blocks) = (dir.join(&metainfo.name), dir.join(BLOCKS));
-        if blocks.is_dir() {
-            return Ok(Place { file, blocks: Some(blocks) });
-        }
+        let in_blocks = blocks.is_dir();
         match std::fs::metadata(&file) {
             Ok(there) if there.len() != metainfo.total() => Err(Usage(format!(
                 "{} has {} bytes, the torrent's file {}: it is another one; move it away or choose another --dir",
@@ -43,7 +41,7 @@ impl Place {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(error).with_context(|| format!("cannot look at {}", file.display()))
             }
-            _ => Ok(Place { file, blocks: None }),
+            _ => Ok(Place { file, blocks: in_blocks.then_some(blocks) }),
         }
     }
 

@@ -1,33 +1,29 @@
 //! Where the files of a run are.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+
+use tempfile::TempDir;
+
+use crate::driver::DriverError;
 
 /// Gone when dropped, where it is temporary.
 pub(super) struct Folder {
     pub(super) path: PathBuf,
-    temporary: bool,
+    /// A new folder of a name nobody can foresee, closed to other users.
+    _temporary: Option<TempDir>,
 }
 
 impl Folder {
-    pub(super) fn new(given: Option<&Path>) -> Folder {
-        static RUNS: AtomicU64 = AtomicU64::new(0);
-        match given {
-            Some(path) => Folder { path: path.to_path_buf(), temporary: false },
-            None => {
-                let run = RUNS.fetch_add(1, Ordering::Relaxed);
-                let name = format!("minibit-run-{}-{run}", std::process::id());
-                Folder { path: std::env::temp_dir().join(name), temporary: true }
-            }
+    /// The `given` one, or a temporary one.
+    pub(super) fn new(given: Option<&Path>) -> Result<Folder, DriverError> {
+        if let Some(path) = given {
+            return Ok(Folder { path: path.to_path_buf(), _temporary: None });
         }
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if self.temporary && self.path.exists() {
-            // Leftovers in the system's temporary folder harm nobody.
-            let _ = std::fs::remove_dir_all(&self.path);
-        }
+        let temporary = tempfile::Builder::new().prefix("minibit-run-").tempdir();
+        let temporary = temporary.map_err(|source| DriverError::Io {
+            context: "cannot make a folder for the run's files (TMPDIR says where)".to_owned(),
+            source,
+        })?;
+        Ok(Folder { path: temporary.path().to_path_buf(), _temporary: Some(temporary) })
     }
 }

@@ -87,7 +87,7 @@ impl<'a> Swarm<'a> {
             (plan.peer_id, Contact { index: plan.index, latency: plan.latency })
         };
         let contacts = population.peers.iter().map(contact).collect();
-        let folder = Folder::new(options.work);
+        let folder = Folder::new(options.work)?;
         let mut members = Vec::with_capacity(population.peers.len());
         for plan in population.peers {
             let addr = SocketAddr::new(addresses.address(plan.index.0), 0);

@@ -52,8 +52,13 @@ impl Host {
     pub(super) fn flush(&mut self) {
         let (drains, room, stop) = (&self.drains, &self.room, &self.stop);
         self.connections.take_dirty(|connection| {
+            let was_ready = connection.outbox.is_ready();
             if connection.outbox.flush() {
                 drain(connection, drains, room, stop);
+            }
+            // The socket has taken it all: there is room for the next blocks, and nobody else would say so.
+            if !was_ready && connection.outbox.is_ready() {
+                room.notify_one();
             }
         });
     }

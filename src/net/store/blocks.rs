@@ -1,13 +1,14 @@
 //! Pieces as a directory of `block_K.bin` files, numbered through the whole content: what `split` hands out.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
 use crate::id::{Block, BlockId, PieceIndex};
 use crate::net::store::StoreError;
+use crate::net::store::rebuild::create_anew;
 use crate::torrent::layout::Layout;
 
 #[derive(Debug)]
@@ -19,6 +20,9 @@ pub(super) struct BlockDirectory {
 impl BlockDirectory {
     pub(super) fn open(layout: Layout, directory: &Path) -> Result<BlockDirectory, StoreError> {
         let directory = directory.to_path_buf();
+        if directory.is_symlink() {
+            return Err(StoreError::Link(directory));
+        }
         match fs::create_dir_all(&directory) {
             Ok(()) => Ok(BlockDirectory { layout, directory }),
             Err(source) => Err(StoreError::Write { path: directory, source }),
@@ -30,7 +34,9 @@ impl BlockDirectory {
         for (index, block) in (0..).zip(data.chunks(self.layout.block_size() as usize)) {
             let path = self.path(BlockId { piece, index });
             let beside = path.with_extension("tmp");
-            let written = fs::write(&beside, block).and_then(|()| fs::rename(&beside, &path));
+            let written = create_anew(&beside)
+                .and_then(|mut file| file.write_all(block))
+                .and_then(|()| fs::rename(&beside, &path));
             if let Err(source) = written {
                 // Half a file helps nobody; that it cannot be removed either changes nothing.
                 let _ = fs::remove_file(&beside);

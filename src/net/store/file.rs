@@ -20,6 +20,9 @@ pub(super) struct SingleFile {
 impl SingleFile {
     /// Keeps what is there already; the file gets the content's length.
     pub(super) fn open(layout: Layout, path: &Path) -> Result<SingleFile, StoreError> {
+        if path.is_symlink() {
+            return Err(StoreError::Link(path.to_path_buf()));
+        }
         let open = || {
             if let Some(folder) = path.parent() {
                 std::fs::create_dir_all(folder)?;

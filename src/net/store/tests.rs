@@ -149,3 +149,31 @@ fn a_full_disk_is_told_as_one() {
     let reason = error.unwrap().to_string();
     assert!(reason.contains("/dev/full") && reason.contains("free some space"), "{reason}");
 }
+
+#[cfg(unix)]
+#[test]
+fn links_are_not_followed_and_a_user_s_file_is_not_replaced() {
+    let (layout, content, hashes) = sample();
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("canary"), "mine").unwrap();
+    for link in ["f.part", "f-link", "blocks-link"] {
+        std::os::unix::fs::symlink(at("canary"), at(link)).unwrap();
+    }
+    let store = Store::in_memory(layout, hashes.clone());
+    for index in 0..layout.pieces() {
+        store.write(PieceIndex(index), piece(&content, index)).unwrap();
+    }
+    // A link in the way of the file being built is replaced, not written through.
+    store.rebuild(&at("f")).unwrap();
+    assert_eq!(std::fs::read(at("f")).unwrap(), content);
+    store.rebuild(&at("f")).unwrap();
+    // A file of another content is somebody's.
+    std::fs::write(at("other"), "another story").unwrap();
+    assert!(matches!(store.rebuild(&at("other")), Err(StoreError::Occupied(_))));
+    assert!(matches!(store.rebuild(&at("f-link")), Err(StoreError::Occupied(_))));
+    assert!(matches!(Store::in_file(layout, hashes.clone(), &at("f-link")), Err(StoreError::Link(_))));
+    assert!(matches!(Store::in_blocks(layout, hashes, &at("blocks-link")), Err(StoreError::Link(_))));
+    assert_eq!(std::fs::read_to_string(at("canary")).unwrap(), "mine");
+    assert_eq!(std::fs::read_to_string(at("other")).unwrap(), "another story");
+}

@@ -18,7 +18,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -41,7 +41,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// What one tracker grants strangers. Wall time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// For a request's headers to be whole, and for an idle connection to send the next request.
+    /// For a request's headers to be whole; the whole exchange, one request and its answer, may take twice that.
     pub header_time: Duration,
     /// Open at a time; further ones are closed at once.
     pub connections: usize,
@@ -76,7 +76,7 @@ impl TrackerServer {
         clock: Clock,
         limits: Limits,
     ) -> io::Result<TrackerServer> {
-        let listener = listen(addr).map_err(|error| explain(addr, &error))?;
+        let listener = listen(addr, limits).map_err(|error| explain(addr, &error))?;
         let addr = listener.local_addr()?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let asker = state::spawn(tracker, clock, &tasks, stop.clone());
@@ -104,10 +104,14 @@ impl Drop for TrackerServer {
     }
 }
 
-fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
-    let socket = std::net::TcpListener::bind(addr)?;
-    socket.set_nonblocking(true)?;
-    TcpListener::from_std(socket)
+/// With a queue as long as a whole swarm that arrives at once: who does not fit would try again a second later.
+fn listen(addr: SocketAddr, limits: Limits) -> io::Result<TcpListener> {
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // On Windows this would let two programs share a port.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(u32::try_from(limits.connections).unwrap_or(u32::MAX))
 }
 
 fn explain(addr: SocketAddr, error: &io::Error) -> io::Error {
@@ -155,13 +159,14 @@ impl Door {
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits.header_time)
+            .keep_alive(false)
             .max_headers(MAX_HEADERS)
             .max_buf_size(MAX_HEAD)
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         // How a connection ends is its client's affair: the tracker has answered or has nobody to answer.
         tokio::select! {
-            _ = connection.as_mut() => return,
+            _ = timeout(self.limits.header_time * 2, connection.as_mut()) => return,
             () = self.stop.cancelled() => connection.as_mut().graceful_shutdown(),
         }
         let _ = timeout(self.limits.stop_time, connection).await;

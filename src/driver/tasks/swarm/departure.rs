@@ -57,7 +57,8 @@ impl Swarm<'_> {
         member.stay += 1;
         member.leaving = false;
         member.have = end.have;
-        let returns = member.plan.rejoin.filter(|_| member.ending == Some(Ending::Crash));
+        let crashed = end.failed.is_none() && member.ending == Some(Ending::Crash);
+        let returns = member.plan.rejoin.filter(|_| crashed);
         if returns.is_none() {
             member.store = None;
         }

@@ -164,8 +164,10 @@ fn verdict(pairs: &[Pair<'_>], estimate: Option<&PairedRatio>, allow_degraded: b
     if runs().any(|run| run.summary.cut_short > 0) {
         return Verdict::CutShort;
     }
-    if pairs.len() < PAIRS_TO_DECIDE {
-        return Verdict::TooFewRepeats { pairs: pairs.len() };
+    // A pair in which a side has no time to compare decides nothing.
+    let decided = estimate.as_ref().map_or(pairs.len(), |estimate| estimate.pairs);
+    if decided < PAIRS_TO_DECIDE {
+        return Verdict::TooFewRepeats { pairs: decided };
     }
     match estimate.and_then(|estimate| estimate.interval) {
         None => Verdict::NoTimes,

@@ -46,6 +46,8 @@ pub(crate) struct Connection {
     pub(crate) recent: Window,
     pub(crate) last_received_at: Time,
     pub(crate) last_sent_at: Time,
+    /// Requests we took back and that it may have answered all the same.
+    pub(crate) cancelled: u32,
     /// Blocks it sent without being asked.
     pub(crate) unrequested: u32,
 }
@@ -74,6 +76,7 @@ impl Connection {
             recent: Window::new(policy.pipeline.rate_window),
             last_received_at: now,
             last_sent_at: now,
+            cancelled: 0,
             unrequested: 0,
         }
     }

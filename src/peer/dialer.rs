@@ -37,6 +37,8 @@ enum State {
     /// Being dialled, or connected.
     Busy,
     WaitingUntil(Time),
+    /// As complete as we are: nothing to gain until we lose something.
+    Complete,
     /// Ourselves, or banned.
     Never,
 }
@@ -121,6 +123,25 @@ impl Dialer {
         self.wait(now, addr);
     }
 
+    /// Both of us have everything: there is no reason to dial it.
+    pub(crate) fn both_complete(&mut self, addr: SocketAddr) {
+        if let Some(contact) = self.known.get_mut(&addr)
+            && contact.state != State::Never
+        {
+            contact.state = State::Complete;
+        }
+    }
+
+    /// We lack something again.
+    pub(crate) fn lack_again(&mut self) {
+        for (addr, contact) in &mut self.known {
+            if contact.state == State::Complete {
+                contact.state = State::Ready;
+                self.ready.push_back(*addr);
+            }
+        }
+    }
+
     /// Never dial this address again.
     pub(crate) fn forget(&mut self, addr: SocketAddr) {
         if let Some(contact) = self.known.get_mut(&addr) {
@@ -169,7 +190,7 @@ impl State {
     fn waiting_until(self) -> Option<Time> {
         match self {
             State::WaitingUntil(until) => Some(until),
-            State::Ready | State::Busy | State::Never => None,
+            State::Ready | State::Busy | State::Complete | State::Never => None,
         }
     }
 }

@@ -35,6 +35,7 @@ impl Peer {
             self.picker.pick(asker(), room, &mut self.picker_draws, &mut picked);
         } else {
             self.picker.pick_started(asker(), room, &mut self.picker_draws, &mut picked);
+            self.held_back = true;
         }
         let endgame = !self.picker.has_free_block();
         if picked.is_empty() && connection.outstanding.is_empty() {
@@ -74,8 +75,8 @@ impl Peer {
         if connection.snubbed {
             return 1;
         }
-        let window = self.policy.pipeline.rate_window;
-        let asking = connection.asking_since.map_or(window, |since| now.since(since).min(window));
+        let reach = connection.recent.reach(now);
+        let asking = connection.asking_since.map_or(reach, |since| now.since(since).min(reach));
         let bytes = connection.recent.sum(now);
         pipeline::depth(&self.policy.pipeline, bytes, asking, self.layout.block_size(), u32::MAX) as usize
     }
@@ -105,15 +106,16 @@ impl Peer {
         let (from, sender) = (connection.remote.index, connection.remote.peer_id);
         let length = payload.length() as u64;
         self.downloaded += length;
-        self.last_block_at = now;
+        let whole = self.layout.block_id(range).filter(|_| length == u64::from(range.length));
+        let Some(block) = whole.filter(|block| connection.settle(*block)) else {
+            return self.unrequested_block(conn, range, actions);
+        };
+        // Only what we asked for earns anything.
         connection.received.add(now, length);
         connection.recent.add(now, length);
         connection.owing_since = now;
         connection.snubbed = false;
-        let asked = self.layout.block_id(range).filter(|block| connection.settle(*block));
-        let Some(block) = asked.filter(|_| length == u64::from(range.length)) else {
-            return self.unrequested_block(conn, range, actions);
-        };
+        self.last_block_at = now;
         match self.picker.received(block, conn) {
             Received::Duplicate => {
                 emit(Event::Downloaded { from, block: range, fate: BlockFate::Duplicate }, actions);
@@ -133,7 +135,8 @@ impl Peer {
         Ok(())
     }
 
-    /// A block we did not ask this remote for, or no longer: dropped. Late answers to a cancelled request are normal.
+    /// A block we did not ask this remote for, or no longer: dropped. One late answer to every cancelled request is
+    /// normal; more than that, or what nobody ever asked for, is not.
     fn unrequested_block(
         &mut self,
         conn: ConnId,
@@ -141,22 +144,31 @@ impl Peer {
         actions: &mut Vec<Action>,
     ) -> Result<(), CloseReason> {
         let Some(connection) = self.connections.get_mut(conn) else { return Ok(()) };
-        let known = self.layout.block_id(range).is_some_and(|block| !self.picker.is_missing(block));
-        let fate = if known { BlockFate::Duplicate } else { BlockFate::Unrequested };
+        let late = connection.cancelled > 0
+            && self.layout.block_id(range).is_some_and(|block| !self.picker.is_missing(block));
+        let fate = if late { BlockFate::Duplicate } else { BlockFate::Unrequested };
         emit(Event::Downloaded { from: connection.remote.index, block: range, fate }, actions);
-        if !known {
-            connection.unrequested += 1;
+        if late {
+            connection.cancelled -= 1;
+            return Ok(());
         }
+        connection.unrequested += 1;
         if connection.unrequested > MAX_UNREQUESTED { Err(CloseReason::UnrequestedBlocks) } else { Ok(()) }
+    }
+
+    /// Takes a request back.
+    pub(super) fn cancel(&mut self, now: Time, conn: ConnId, block: BlockId, actions: &mut Vec<Action>) {
+        if let Some(connection) = self.connections.get_mut(conn) {
+            connection.settle(block);
+            connection.cancelled += 1;
+            self.send(now, conn, Message::Cancel(self.layout.block(block)), actions);
+        }
     }
 
     /// The first answer wins: the other connection that was asked for the block is told not to bother.
     fn cancel_other(&mut self, now: Time, other: Option<ConnId>, block: BlockId, actions: &mut Vec<Action>) {
         let Some(other) = other else { return };
-        if let Some(connection) = self.connections.get_mut(other) {
-            connection.settle(block);
-            self.send(now, other, Message::Cancel(self.layout.block(block)), actions);
-            self.ask(now, other, actions);
-        }
+        self.cancel(now, other, block, actions);
+        self.ask(now, other, actions);
     }
 }

@@ -28,6 +28,9 @@ impl Peer {
                 self.dialer.forget(remote.addr);
             }
             actions.push(Action::Close { conn, reason });
+            if dialled {
+                self.dial(now, actions);
+            }
             return;
         }
         self.dialer.connected(remote.addr, remote.peer_id, dialled);
@@ -115,8 +118,12 @@ impl Peer {
         if matches!(reason, CloseReason::Banned | CloseReason::SelfConnection) {
             self.dialer.forget(addr);
         }
-        self.announcer
-            .lost_connection(self.connections.count() as usize, self.policy.max_connections as usize);
+        if self.have.is_full() && connection.pieces.is_full() {
+            self.dialer.both_complete(addr);
+        } else {
+            let (left, most) = (self.connections.count(), self.policy.max_connections);
+            self.announcer.lost_connection(left as usize, most as usize);
+        }
         emit(Event::Disconnected { remote: connection.remote.index, reason }, actions);
         true
     }

@@ -79,6 +79,8 @@ pub struct Peer {
     queued_uploads: u32,
     /// No block was free when last looked at.
     endgame: bool,
+    /// Somebody was asked for less than it might send, because of what waits for verdicts.
+    held_back: bool,
     was_complete: bool,
     /// A piece we announced was lost on our own disk: requests for it are no offence.
     lost_a_piece: bool,
@@ -130,6 +132,7 @@ impl Peer {
             served: ConnId(0),
             queued_uploads: 0,
             endgame: false,
+            held_back: false,
             was_complete: setup.have.is_full(),
             lost_a_piece: false,
             stopped: false,

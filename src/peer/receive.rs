@@ -46,6 +46,7 @@ impl Peer {
         let Some(connection) = self.connections.get_mut(conn) else { return Ok(()) };
         connection.unchokes_us = false;
         connection.asking_since = None;
+        connection.recent.clear();
         let given_up = std::mem::take(&mut connection.outstanding);
         for block in &given_up {
             self.picker.release(*block, conn);
@@ -184,21 +185,33 @@ impl Peer {
         }
     }
 
-    /// The remote is snubbed. What it alone may be asked for is taken back, so that somebody else can be.
+    /// The remote is snubbed. What nobody else could be asked for because of it is taken back, if somebody else could
+    /// be: a piece that it alone was to send again, and a block whose other requester is snubbed too.
     pub(super) fn note_snub(&mut self, now: Time, conn: ConnId, actions: &mut Vec<Action>) {
         let Some(connection) = self.connections.get_mut(conn) else { return };
         connection.snubbed = true;
         emit(Event::Snubbed { remote: connection.remote.index }, actions);
-        let outstanding = connection.outstanding.iter().copied();
-        let exclusive: Vec<BlockId> =
-            outstanding.filter(|block| self.picker.is_exclusive(block.piece)).collect();
-        for block in exclusive {
-            if let Some(connection) = self.connections.get_mut(conn) {
-                connection.settle(block);
+        let outstanding = connection.outstanding.clone();
+        for block in outstanding {
+            if self.is_blocked(conn, block) {
+                self.picker.release(block, conn);
+                self.cancel(now, conn, block, actions);
             }
-            self.picker.release(block, conn);
-            self.send(now, conn, Message::Cancel(self.layout.block(block)), actions);
         }
-        self.picker.end_claims(conn);
+    }
+
+    /// Whether only snubbed connections are in the way of another that could send the block.
+    fn is_blocked(&self, conn: ConnId, block: BlockId) -> bool {
+        let snubbed = |other: &ConnId| self.connections.get(*other).is_some_and(|other| other.snubbed);
+        let requesters = self.picker.requesters(block);
+        let full = requesters.len() > 1 && requesters.iter().all(snubbed);
+        let another = self.connections.iter().any(|(other, connection)| {
+            other != conn
+                && !connection.snubbed
+                && connection.can_ask()
+                && connection.pieces.contains(block.piece)
+                && !requesters.contains(&other)
+        });
+        another && (full || self.picker.is_exclusive(block.piece))
     }
 }

@@ -38,6 +38,10 @@ impl Peer {
         self.ban(now, &guilty, actions);
         if self.have.is_full() {
             self.complete(now, actions);
+        } else if self.held_back {
+            // What the piece held in memory is free again.
+            self.held_back = false;
+            self.ask_all(now, actions);
         }
     }
 
@@ -104,6 +108,7 @@ impl Peer {
         self.lost_a_piece = true;
         self.missing += u64::from(self.layout.piece_length(piece));
         self.picker.lost(piece);
+        self.dialer.lack_again();
         emit(Event::StorageFailed { piece }, actions);
         for (_, connection) in self.connections.iter_mut() {
             let before = connection.uploads.len();

@@ -1,5 +1,4 @@
 //! Who takes part in a run: a scenario and a random seed drawn out into one plan per peer, the same in every driver.
-
 //!
 //! It draws only from streams named by (random seed, peer, purpose): a peer more at the end of the file, or another
 //! policy, changes nothing for the others. That pairs the runs of a comparison.

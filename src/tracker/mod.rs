@@ -196,7 +196,10 @@ impl Tracker {
             self.empty.remove(&(swarm.empty_since, info_hash));
         }
         let expires = now + self.settings.interval * PATIENCE;
-        let complete = request.left == Some(0) || request.event == AnnounceEvent::Completed;
+        let complete = match request.event {
+            AnnounceEvent::Completed => true,
+            _ => request.left == Some(0),
+        };
         let entry = Entry { addr, peer_id: request.peer_id, complete, told_completed: false, expires };
         if let Some(renewed) = swarm.enter(entry) {
             self.expiring.remove(&(renewed, info_hash, addr));

@@ -45,14 +45,18 @@ impl Swarm {
 
     /// Enters a peer, or renews its entry and says when that would have expired.
     pub fn enter(&mut self, entry: Entry) -> Option<Time> {
-        self.complete += u32::from(entry.complete);
+        if entry.complete {
+            self.complete += 1;
+        }
         let Some(&position) = self.positions.get(&entry.addr) else {
             self.positions.insert(entry.addr, self.entries.len());
             self.entries.push(entry);
             return None;
         };
         let old = &mut self.entries[position];
-        self.complete -= u32::from(old.complete);
+        if old.complete {
+            self.complete -= 1;
+        }
         let told_completed = old.told_completed;
         let renewed = std::mem::replace(old, Entry { told_completed, ..entry });
         Some(renewed.expires)
@@ -90,7 +94,10 @@ impl Swarm {
         rng: &mut Stream,
     ) -> Vec<SocketAddr> {
         let own = self.positions.get(&asker).copied();
-        let others = self.entries.len() - usize::from(own.is_some());
+        let others = match own {
+            Some(_) => self.entries.len() - 1,
+            None => self.entries.len(),
+        };
         let skip_own = |drawn: usize| if own.is_some_and(|own| drawn >= own) { drawn + 1 } else { drawn };
         let drawn = draw_distinct(others, count.min(others), rng).into_iter().map(skip_own);
         let mut sample: Vec<SocketAddr> = drawn

@@ -23,6 +23,7 @@ fn a_peer_with_too_many_unverified_bytes_opens_no_further_piece() {
     bench.receive(Message::Bitfield(BitfieldPayload::Set(Bitfield::full(5))));
     bench.receive(Message::Unchoke);
     let mut asked = bench.requested();
+    let first = asked[0].piece;
     let mut stored = 0;
     while let Some(next) = asked.pop() {
         let payload = Payload::Virtual { length: next.length, corrupt: false };
@@ -31,6 +32,9 @@ fn a_peer_with_too_many_unverified_bytes_opens_no_further_piece() {
         asked.extend(bench.requested());
     }
     assert!((64 << 20..=128 << 20).contains(&stored), "{stored} bytes without a verdict");
+    // A verdict makes room.
+    bench.input(Input::Verified { piece: first, verdict: Verdict::Good { digests: vec![] } });
+    assert!(!bench.requested().is_empty());
 }
 
 /// One peer under test and what it wants done.
@@ -263,6 +267,35 @@ fn a_late_answer_to_a_cancelled_request_is_a_duplicate_and_no_offence() {
         Event::Downloaded { from: Some(PeerIndex(2)), block: doubled, fate: BlockFate::Duplicate };
     assert!(bench.actions.contains(&Action::Emit(duplicate)), "{:?}", bench.actions);
     assert_eq!(bench.close_reason(), None);
+}
+
+#[test]
+fn a_block_that_we_have_sent_again_and_again_is_an_offence() {
+    let mut bench = Bench::with(5);
+    for _ in 0..=64 {
+        assert_eq!(bench.close_reason(), None);
+        bench.receive(data(block(0, 0, 8)));
+    }
+    assert_eq!(bench.close_reason(), Some(CloseReason::UnrequestedBlocks));
+}
+
+#[test]
+fn the_pipeline_of_a_slow_remote_stays_short_through_a_choke() {
+    let layout = Layout::new(1_000, 1, 1).unwrap();
+    let mut bench = Bench::new(layout, Bitfield::empty(1_000));
+    bench.receive(Message::Bitfield(BitfieldPayload::Set(Bitfield::full(1_000))));
+    bench.receive(Message::Unchoke);
+    let mut asked = bench.requested();
+    for _ in 0..20 {
+        bench.now += Span::from_millis(500);
+        let next = asked.remove(0);
+        bench.receive(data(next));
+        asked.extend(bench.requested());
+    }
+    bench.receive(Message::Choke);
+    bench.now += Span::from_millis(10);
+    bench.receive(Message::Unchoke);
+    assert_eq!(bench.requested().len(), 2, "two blocks a second are no reason to ask for hundreds");
 }
 
 #[test]

@@ -17,7 +17,8 @@ pub fn scenario(seed: u64) -> (Scenario, Options) {
     let mut draw = Draw(Stream::new(seed, Entity::Scenario, Purpose::Content));
     let block_size = *draw.one_of(&[1, 7, 64, 1024]);
     let blocks_per_piece = *draw.one_of(&[1, 1, 2, 5]);
-    let pieces = draw.between(1, 60);
+    let most = if draw.chance(20) { 200 } else { 60 };
+    let pieces = draw.between(1, most);
     let total =
         pieces * u64::from(block_size * blocks_per_piece) - draw.between(0, u64::from(block_size) - 1);
     let layout = Layout::new(total, block_size * blocks_per_piece, block_size).unwrap();

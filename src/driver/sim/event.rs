@@ -40,10 +40,11 @@ pub(super) enum Event {
         stay: u32,
         addr: SocketAddr,
     },
-    /// A control message or the end of the connection reaches this side.
+    /// A control message or the end of the connection reaches this side; it set out after so many blocks.
     Control {
         link: LinkId,
         to: Side,
+        after: u64,
         delivery: Delivery,
     },
     /// The last byte of a block has left the uplink.

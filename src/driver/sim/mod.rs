@@ -93,7 +93,7 @@ impl World {
                 self.now = at;
                 continue;
             }
-            if next > limit {
+            if next > limit || next == Time::NEVER {
                 self.now = limit;
                 return Ok(Ended::TimeLimit);
             }

@@ -146,7 +146,7 @@ impl World {
                     self.input(peer, Input::ConnectFailed { addr });
                 }
             }
-            Event::Control { link, to, delivery } => self.control(link, to, delivery),
+            Event::Control { link, to, after, delivery } => self.control(link, to, after, delivery),
             Event::UplinkFree { peer, service } => self.uplink_free(peer, service),
             Event::BlockArrives { link, to, block, payload } => self.block_arrives(link, to, block, payload),
             Event::BlockThrough { link, to, block, payload } => self.block_through(link, to, block, payload),

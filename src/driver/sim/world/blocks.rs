@@ -33,7 +33,7 @@ impl World {
         host.service += 1;
         let (free_at, service) = (host.serve(now, block), host.service);
         self.flow.underway += u64::from(block.length);
-        self.connections[link.0 as usize].end_mut(side.other()).coming += 1;
+        self.connections[link.0 as usize].end_mut(side.other()).begun += 1;
         self.schedule(free_at, peer, Event::UplinkFree { peer, service });
     }
 

@@ -17,12 +17,13 @@ impl World {
     pub(super) fn send(&mut self, link: LinkId, to: Side, delivery: Delivery) {
         let connection = &self.connections[link.0 as usize];
         let (at, from) = (self.now + connection.latency, connection.end(to.other()).host);
-        self.schedule(at, from, Event::Control { link, to, delivery });
+        let after = connection.end(to).begun;
+        self.schedule(at, from, Event::Control { link, to, after, delivery });
     }
 
-    pub(super) fn control(&mut self, link: LinkId, to: Side, delivery: Delivery) {
+    pub(super) fn control(&mut self, link: LinkId, to: Side, after: u64, delivery: Delivery) {
         let end = self.connections[link.0 as usize].end_mut(to);
-        if let Some(delivery) = end.admit(delivery) {
+        if let Some(delivery) = end.admit(after, delivery) {
             self.deliver(link, to, delivery);
         }
     }

@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use super::{Exit, Usage};
-use crate::torrent::split::folder::{Marker, PEERS, WORK_PREFIX, exists, is_ours, is_signed, remove_marked};
+use crate::torrent::split::contents::Contents;
+use crate::torrent::split::folder::{Marker, PEERS, WORK_PREFIX, exists, is_ours, is_signed};
 
 /// Removes what split and runs left behind, and only that.
 ///
-/// That is DIR/peers with the blocks and rebuilt files in it, the folders of splits that were killed, and
-/// DIR/.minibit, each only where MiniBit marked it as its own. Results stay unless --results is given.
+/// That is the blocks, the .torrent file and the rebuilt files in DIR/peers, and the folders DIR/.minibit-* of splits
+/// that were killed, each only where MiniBit marked it as its own. Files of yours among them stay, and are named.
+/// Results stay unless --results is given.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Say what would be removed, and remove nothing
@@ -28,8 +30,6 @@ pub(super) struct Args {
     out: PathBuf,
 }
 
-/// The folder of what is running in the background.
-const STATE: &str = ".minibit";
 /// A result folder with a file of this name is kept.
 const KEEP: &str = "KEEP";
 const MANIFEST: &str = "MANIFEST.toml";
@@ -48,8 +48,8 @@ const RESULT_FILES: [&str; 7] = [
 /// Something to remove.
 #[derive(Debug)]
 enum Found {
-    /// A folder of MiniBit's with all that is in it.
-    Marked(PathBuf),
+    /// A folder that MiniBit marked, and what is in it.
+    Marked(PathBuf, Contents),
     /// A folder to work in that was left before anything was in it.
     Empty(PathBuf),
     /// The results of one scenario.
@@ -59,6 +59,10 @@ enum Found {
 pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     if !args.out.is_dir() {
         return Err(Usage(format!("{}: there is no such folder", args.out.display())).into());
+    }
+    let peers = args.out.join(PEERS);
+    if exists(&peers) && !is_ours(&peers) {
+        eprintln!("left alone: {} (not made by MiniBit)", peers.display());
     }
     let mut found = left_behind(&args.out)?;
     if args.results {
@@ -73,13 +77,12 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
             found.remove().with_context(|| format!("cannot remove {}", found.path().display()))?;
             println!("removed: {what}");
         }
+        for foreign in found.foreign() {
+            eprintln!("left alone: {} (not MiniBit's)", foreign.display());
+        }
     }
     if found.is_empty() {
         println!("nothing to remove in {}", args.out.display());
-    }
-    let peers = args.out.join(PEERS);
-    if exists(&peers) && !is_ours(&peers) {
-        eprintln!("left alone: {} (not made by MiniBit)", peers.display());
     }
     Ok(Exit::Done)
 }
@@ -89,8 +92,10 @@ fn left_behind(out: &Path) -> anyhow::Result<Vec<Found>> {
     for folder in folders_in(out)? {
         let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let is_work = name.starts_with(WORK_PREFIX);
-        if (is_work || name == PEERS || name == STATE) && is_ours(&folder) {
-            found.push(Found::Marked(folder));
+        if (is_work || name == PEERS) && is_ours(&folder) {
+            let contents =
+                Contents::of(&folder).with_context(|| format!("cannot list {}", folder.display()))?;
+            found.push(Found::Marked(folder, contents));
         } else if is_work && fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_none()) {
             found.push(Found::Empty(folder));
         }
@@ -125,17 +130,28 @@ fn folders_in(parent: &Path) -> anyhow::Result<Vec<PathBuf>> {
 impl Found {
     fn path(&self) -> &Path {
         match self {
-            Found::Marked(path) | Found::Empty(path) | Found::Results(path) => path,
+            Found::Marked(path, _) | Found::Empty(path) | Found::Results(path) => path,
+        }
+    }
+
+    /// What is in it and stays.
+    fn foreign(&self) -> &[PathBuf] {
+        match self {
+            Found::Marked(_, contents) => &contents.foreign,
+            Found::Empty(_) | Found::Results(_) => &[],
         }
     }
 
     fn describe(&self) -> String {
         let path = self.path().display();
         match self {
-            Found::Marked(folder) => match Marker::of(folder) {
-                Some(marker) => format!("{path} ({} peers of {})", marker.peers, marker.torrent),
-                None => path.to_string(),
-            },
+            Found::Marked(folder, contents) => {
+                let what = if contents.foreign.is_empty() { "" } else { ", only what is MiniBit's" };
+                match Marker::of(folder) {
+                    Some(marker) => format!("{path} ({} peers of {}){what}", marker.peers, marker.torrent),
+                    None => format!("{path}{what}"),
+                }
+            }
             Found::Empty(_) => format!("{path} (empty)"),
             Found::Results(_) => format!("{path} (results)"),
         }
@@ -143,7 +159,7 @@ impl Found {
 
     fn remove(&self) -> io::Result<()> {
         match self {
-            Found::Marked(folder) => remove_marked(folder),
+            Found::Marked(_, contents) => contents.remove(),
             Found::Empty(folder) => fs::remove_dir(folder),
             Found::Results(folder) => remove_results(folder),
         }

@@ -16,7 +16,7 @@ use crate::units::{format_size, parse_size};
 /// Splits a file into blocks and distributes them over peers.
 ///
 /// Writes DIR/peers/FILE.torrent and DIR/peers/peer_1/blocks/block_0.bin and so on. A second split replaces the
-/// first as a whole. The same seed gives the same distribution, here and in `minibit run`.
+/// first as a whole, and is refused where you put files of your own among them. The same seed gives the same distribution, here and in `minibit run`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The file to share, of any kind

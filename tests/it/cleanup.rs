@@ -1,8 +1,8 @@
 //! `minibit cleanup` among a user's own files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::command::Folder;
+use crate::command::{Folder, Ran};
 
 const MANIFEST: &str = "generator = \"minibit\"\n";
 
@@ -43,6 +43,54 @@ fn a_dry_run_says_the_same_and_removes_nothing() {
 }
 
 #[test]
+fn files_of_the_user_among_those_of_minibit_stay_and_are_named() {
+    let folder = split_among_canaries();
+    let mut mine = folder.everything();
+    folder.minibit(&["split", "a file", "--peers", "3"]).done();
+    for ours in ["peer_2/a file", "peer_2/a file.part", "peer_1/blocks/block_0.tmp"] {
+        folder.file(&format!("peers/{ours}"), "MiniBit's");
+    }
+    let canaries = [
+        "peers/a file",
+        "peers/mine.txt",
+        "peers/own/deep/block_0.bin",
+        "peers/peer_01/blocks/block_0.bin",
+        "peers/peer_1/a file.torrent",
+        "peers/peer_1/blocks/block_0.bin.bak",
+        "peers/peer_1/note",
+        "peers/peer_3/blocks/more/block_0.bin",
+    ];
+    for canary in canaries {
+        folder.file(canary, "mine");
+        mine.insert(canary.into(), Some(b"mine".to_vec()));
+        let parents = Path::new(canary).ancestors().skip(1).filter(|parent| *parent != Path::new(""));
+        mine.extend(parents.map(|parent| (parent.to_owned(), None)));
+    }
+    let before = folder.everything();
+    let named = |ran: &Ran| {
+        let stderr = ran.stderr();
+        for canary in ["a file", "mine.txt", "own", "peer_01", "peer_1/note", "peer_3/blocks/more"] {
+            assert!(stderr.contains(&format!("left alone: ./peers/{canary} (not")), "{canary}: {stderr}");
+        }
+        assert_eq!(stderr.lines().count(), canaries.len(), "{stderr}");
+    };
+
+    let planned = folder.minibit(&["cleanup", "--dry-run"]);
+    named(&planned);
+    assert!(planned.done().contains("only what is MiniBit's"), "{}", planned.stdout());
+    assert!(folder.everything() == before);
+    folder
+        .minibit(&["split", "a file", "--peers", "2"])
+        .fails(2, "./peers/a file, ./peers/mine.txt, ./peers/own");
+    assert!(folder.everything() == before);
+
+    let removed = folder.minibit(&["cleanup"]);
+    named(&removed);
+    assert_eq!(planned.stdout().replace("would remove", "removed"), removed.done());
+    assert_eq!(folder.everything(), mine);
+}
+
+#[test]
 fn another_place_is_cleaned_where_asked_and_only_there() {
     let folder = split_among_canaries();
     folder.minibit(&["split", "a file", "--peers", "1"]).done();
@@ -72,7 +120,6 @@ fn what_a_killed_split_left_goes_too() {
     let folder = Folder::new();
     folder.file(".minibit-split-1-0/.minibit", MANIFEST);
     folder.file(".minibit-split-1-0/peer_1/blocks/block_0.bin", "half");
-    folder.file(".minibit/.minibit", MANIFEST);
     std::fs::create_dir(folder.path(".minibit-old-2-0")).unwrap();
     folder.minibit(&["cleanup"]).done();
     assert!(folder.everything().is_empty(), "{:?}", folder.everything().keys());
@@ -96,7 +143,10 @@ fn links_are_never_followed() {
     symlink("../canary", folder.path("there/.minibit")).unwrap();
     symlink("../canary", folder.path("there/.minibit-split-9-9")).unwrap();
     folder.minibit(&["cleanup", "--results", "--out", "there"]).done();
-    assert!(!folder.path("there/peers").exists());
+    assert!(!folder.path("there/peers/peer_1/blocks").exists());
+    for link in ["there/peers/peer_1/link", "there/peers/link"] {
+        assert!(folder.path(link).is_symlink(), "{link} is the user's");
+    }
     for (path, content) in before.iter().filter(|(path, _)| path.starts_with("canary")) {
         assert_eq!(folder.everything().get(path), Some(content), "{}", path.display());
     }

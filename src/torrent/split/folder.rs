@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::contents::Contents;
+
 /// The folder that split makes in the output folder.
 pub const PEERS: &str = "peers";
 /// How the names of folders begin that MiniBit works in and removes when done; a killed process leaves them behind.
 pub const WORK_PREFIX: &str = ".minibit-";
 /// The file that marks a folder as made by MiniBit and as MiniBit's to replace and remove.
-const MARKER: &str = ".minibit";
+pub(super) const MARKER: &str = ".minibit";
 /// What signs the files that mark a folder as MiniBit's.
 pub const GENERATOR: &str = "minibit";
 
@@ -100,8 +102,8 @@ impl Staged {
         &self.path
     }
 
-    /// Puts the folder in its place and removes the one that stood there, which must be MiniBit's. Both moves are
-    /// renames: a folder is old or new as a whole, never a mixture.
+    /// Puts the folder in its place and removes the one that stood there, which must be MiniBit's and hold nothing of
+    /// others. Both moves are renames: a folder is old or new as a whole, never a mixture.
     pub fn publish(self) -> io::Result<PathBuf> {
         let target = self.out.join(PEERS);
         if !exists(&target) {
@@ -114,7 +116,7 @@ impl Staged {
             fs::rename(&old, &target)?;
             return Err(error);
         }
-        remove_marked(&old)?;
+        Contents::of(&old)?.remove()?;
         Ok(target)
     }
 }
@@ -122,24 +124,7 @@ impl Staged {
 impl Drop for Staged {
     fn drop(&mut self) {
         // After `publish` there is nothing of this name; a failure leaves a marked folder that cleanup removes.
-        let _ = remove_marked(&self.path);
-    }
-}
-
-/// Removes a folder of MiniBit's and follows no link out of it. The marker goes last: interrupted, what is left is
-/// still known as MiniBit's.
-pub fn remove_marked(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            fs::remove_dir_all(entry.path())?;
-        } else if entry.file_name() != MARKER {
-            fs::remove_file(entry.path())?;
-        }
-    }
-    match fs::remove_file(folder.join(MARKER)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => fs::remove_dir(folder),
+        let _ = Contents::of(&self.path).and_then(|contents| contents.remove());
     }
 }
 

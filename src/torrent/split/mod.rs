@@ -1,6 +1,8 @@
 //! Split-and-distribute: who holds which pieces before anybody exchanges anything, and the folders that say so on
 //! disk. Who holds what is pure; the folders need a file system and come with it.
 
+#[cfg(feature = "net")]
+pub mod contents;
 mod distribution;
 #[cfg(feature = "net")]
 pub mod folder;

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
+use super::contents::Contents;
 use super::folder::{self, Marker, PEERS, Staged};
 use super::{Distribution, DistributionError, distribute};
 use crate::id::{BlockId, PieceIndex};
@@ -17,6 +18,9 @@ use crate::torrent::metainfo::{Draft, MAX_BLOCK_SIZE, Metainfo, MetainfoError};
 pub const MAX_BLOCK_FILES: u64 = 200_000;
 /// More peers' folders than this likewise.
 pub const MAX_PEERS: u32 = 10_000;
+
+/// So many files of others are named.
+const FOREIGN_NAMED: usize = 3;
 
 /// What to split, and how.
 #[derive(Clone, Debug)]
@@ -62,6 +66,12 @@ pub enum SplitError {
     InsideTarget(PathBuf),
     #[error("{}: was not made by MiniBit, so it is not replaced; move it away, or choose another --out", .0.display())]
     NotOurs(PathBuf),
+    #[error(
+        "{} holds what MiniBit did not put there: {foreign}; nothing was changed: move it away and split again, or \
+         choose another --out",
+        target.display()
+    )]
+    HoldsForeign { target: PathBuf, foreign: String },
     #[error("{}: changed while it was read; split it again", .0.display())]
     Changed(PathBuf),
     #[error("a block of {block_size} bytes is too large: at most {MAX_BLOCK_SIZE} bytes (16 MiB)")]
@@ -111,6 +121,8 @@ pub fn split(order: &Order<'_>, progress: &mut dyn FnMut(u64, u64)) -> Result<Sp
     let staged_torrent = staged.path().join(&torrent);
     fs::write(&staged_torrent, bytes).map_err(SplitError::io(&staged_torrent))?;
 
+    // Once more: reading the file may have taken long.
+    check_target(order)?;
     let target = order.out.join(PEERS);
     let folder = staged.publish().map_err(SplitError::io(&target))?;
     Ok(Split { metainfo, held, torrent: folder.join(torrent), folder })
@@ -134,7 +146,7 @@ fn length_of(file: &Path) -> Result<u64, SplitError> {
     }
 }
 
-/// Only a folder that MiniBit made is replaced, and never one that holds the file to split.
+/// Only a folder that MiniBit made is replaced, and never one that holds the file to split or anything of others.
 fn check_target(order: &Order<'_>) -> Result<(), SplitError> {
     let target = order.out.join(PEERS);
     if !folder::exists(&target) {
@@ -145,7 +157,24 @@ fn check_target(order: &Order<'_>) -> Result<(), SplitError> {
     }
     let file = order.file.canonicalize().map_err(SplitError::io(order.file))?;
     let inside = target.canonicalize().map_err(SplitError::io(&target))?;
-    if file.starts_with(inside) { Err(SplitError::InsideTarget(order.file.to_owned())) } else { Ok(()) }
+    if file.starts_with(inside) {
+        return Err(SplitError::InsideTarget(order.file.to_owned()));
+    }
+    check_foreign(target)
+}
+
+fn check_foreign(target: PathBuf) -> Result<(), SplitError> {
+    let foreign = Contents::of(&target).map_err(SplitError::io(&target))?.foreign;
+    if foreign.is_empty() {
+        return Ok(());
+    }
+    let named: Vec<String> =
+        foreign.iter().take(FOREIGN_NAMED).map(|path| path.display().to_string()).collect();
+    let more = match foreign.len() - named.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Err(SplitError::HoldsForeign { target, foreign: named.join(", ") + &more })
 }
 
 fn hand_out(order: &Order<'_>, layout: &Layout) -> Result<Vec<Bitfield>, SplitError> {

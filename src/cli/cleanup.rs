@@ -9,7 +9,8 @@ use anyhow::Context;
 
 use super::{Exit, Usage};
 use crate::torrent::split::contents::Contents;
-use crate::torrent::split::folder::{Marker, PEERS, WORK_PREFIX, exists, is_ours, is_signed};
+use crate::torrent::split::folder::{PEERS, WORK_PREFIX, exists};
+use crate::torrent::split::marker::{Marker, is_ours, is_signed};
 
 /// Removes what split and runs left behind, and only that.
 ///

@@ -7,7 +7,7 @@ use crate::driver::Ended;
 use crate::experiment::{Done, Results, Run, RunResult};
 use crate::report::columns;
 use crate::scenario::DriverKind;
-use crate::torrent::split::folder::GENERATOR;
+use crate::torrent::split::marker::GENERATOR;
 
 /// How MiniBit was called, and when.
 #[derive(Clone, Debug)]

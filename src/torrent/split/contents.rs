@@ -6,7 +6,7 @@ use std::fs::{self, DirEntry};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::folder::{MARKER, Marker};
+use super::marker::{MARKER, Marker};
 
 /// The files and folders of one marked folder.
 #[derive(Debug)]

@@ -1,72 +1,16 @@
-//! The `peers` folder on disk: its layout, the marker that says MiniBit made it, and its replacement as a whole.
-//! Knows nothing of contents and hashes.
+//! The `peers` folder on disk: its layout, and its replacement as a whole. Knows nothing of contents and hashes.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
 use super::contents::Contents;
+use super::marker::{MARKER, Marker};
 
 /// The folder that split makes in the output folder.
 pub const PEERS: &str = "peers";
 /// How the names of folders begin that MiniBit works in and removes when done; a killed process leaves them behind.
 pub const WORK_PREFIX: &str = ".minibit-";
-/// The file that marks a folder as made by MiniBit and as MiniBit's to replace and remove.
-pub(super) const MARKER: &str = ".minibit";
-/// What signs the files that mark a folder as MiniBit's.
-pub const GENERATOR: &str = "minibit";
-
-/// What the marker says, for MiniBit's later commands and for a curious user.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Marker {
-    generator: String,
-    pub torrent: String,
-    pub peers: u32,
-    pub distribution: String,
-    pub random_seed: u64,
-}
-
-impl Marker {
-    pub fn new(torrent: String, peers: u32, distribution: String, random_seed: u64) -> Marker {
-        Marker { generator: GENERATOR.to_owned(), torrent, peers, distribution, random_seed }
-    }
-
-    /// What split wrote into a `peers` folder; `None` where [`is_ours`] is false, or where something else is marked.
-    pub fn of(folder: &Path) -> Option<Marker> {
-        if is_ours(folder) { read_toml(&folder.join(MARKER)) } else { None }
-    }
-
-    fn write(&self, folder: &Path) -> io::Result<()> {
-        let entries = toml::to_string(self).map_err(io::Error::other)?;
-        fs::write(
-            folder.join(MARKER),
-            format!("# This folder was made by MiniBit; `minibit cleanup` removes it.\n{entries}"),
-        )
-    }
-}
-
-/// Whether MiniBit made the folder and may replace or remove it. A symbolic link is never MiniBit's, and a link in
-/// the marker's place marks nothing.
-pub fn is_ours(folder: &Path) -> bool {
-    let is_folder = fs::symlink_metadata(folder).is_ok_and(|metadata| metadata.is_dir());
-    is_folder && is_signed(&folder.join(MARKER))
-}
-
-/// Whether the file is TOML that names MiniBit as its `generator`.
-pub fn is_signed(file: &Path) -> bool {
-    #[derive(Deserialize)]
-    struct Signature {
-        generator: String,
-    }
-    let is_file = fs::symlink_metadata(file).is_ok_and(|metadata| metadata.is_file());
-    is_file && read_toml(file).is_some_and(|signature: Signature| signature.generator == GENERATOR)
-}
-
-fn read_toml<T: serde::de::DeserializeOwned>(file: &Path) -> Option<T> {
-    toml::from_str(&fs::read_to_string(file).ok()?).ok()
-}
 
 /// Whether a file of this name would be in the way of MiniBit's own in a peer's folder.
 pub fn is_reserved(name: &str) -> bool {

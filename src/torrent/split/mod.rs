@@ -7,6 +7,8 @@ mod distribution;
 #[cfg(feature = "net")]
 pub mod folder;
 #[cfg(feature = "net")]
+pub mod marker;
+#[cfg(feature = "net")]
 mod write;
 
 pub use distribution::{Distribution, DistributionError, distribute};

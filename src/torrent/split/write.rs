@@ -6,7 +6,8 @@ use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::contents::Contents;
-use super::folder::{self, Marker, PEERS, Staged};
+use super::folder::{self, PEERS, Staged};
+use super::marker::{self, Marker};
 use super::{Distribution, DistributionError, distribute};
 use crate::id::{BlockId, PieceIndex};
 use crate::torrent::bitfield::Bitfield;
@@ -152,7 +153,7 @@ fn check_target(order: &Order<'_>) -> Result<(), SplitError> {
     if !folder::exists(&target) {
         return Ok(());
     }
-    if !folder::is_ours(&target) {
+    if !marker::is_ours(&target) {
         return Err(SplitError::NotOurs(target));
     }
     let file = order.file.canonicalize().map_err(SplitError::io(order.file))?;

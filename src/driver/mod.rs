@@ -72,6 +72,10 @@ pub struct Stranded {
 /// How well a real-time driver kept its schedule, in wall time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pace {
+    /// From the first arrival to the last closed socket: neither preparing the content nor removing files.
+    /// Zero in what was stored before this was measured.
+    #[serde(default)]
+    pub took: Span,
     pub timer_lag_p99: Span,
     pub timer_lag_max: Span,
     pub block_latency_p50: Span,

@@ -99,22 +99,34 @@ impl Store {
         }))
     }
 
-    /// Keeps a run whole or not at all, in place of an earlier one with the same hash.
+    /// Keeps a run whole or not at all, in place of an earlier one with the same hash. Where another process keeps
+    /// the same run at the same moment, either of the two is left.
     pub fn save(&self, run: &RunId, stored: &StoredRun, scenario_toml: &str) -> Result<(), StoreError> {
         let write = || -> io::Result<()> {
             let beside = tempfile::Builder::new().prefix(".unfinished-").tempdir_in(self.runs())?;
-            fs::write(beside.path().join(Self::METRICS), serde_json::to_vec(&stored.metrics)?)?;
-            fs::write(beside.path().join(Self::PERF), serde_json::to_vec_pretty(&stored.perf)?)?;
-            fs::write(beside.path().join(Self::SCENARIO), scenario_toml)?;
+            let (whole, earlier) = (beside.path().join("whole"), beside.path().join("earlier"));
+            fs::create_dir(&whole)?;
+            fs::write(whole.join(Self::METRICS), serde_json::to_vec(&stored.metrics)?)?;
+            fs::write(whole.join(Self::PERF), serde_json::to_vec_pretty(&stored.perf)?)?;
+            fs::write(whole.join(Self::SCENARIO), scenario_toml)?;
             let place = self.folder_of(run);
-            match fs::remove_dir_all(&place) {
+            // Moved rather than removed: nobody ever sees half of it.
+            match fs::rename(&place, &earlier) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
-            fs::rename(beside.path(), &place)?;
-            // It has another name now: nothing is left to remove.
-            let _ = beside.keep();
-            Ok(())
+            match fs::rename(&whole, &place) {
+                // Another process was faster with the same run.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists
+                    ) =>
+                {
+                    Ok(())
+                }
+                renamed => renamed,
+            }
         };
         write().map_err(|source| StoreError::Save { run: run.clone(), folder: self.runs(), source })
     }

@@ -107,6 +107,22 @@ fn another_first_random_seed_finds_the_runs_it_shares() {
 }
 
 #[test]
+fn two_processes_may_keep_the_same_run_at_the_same_moment() {
+    let bench = Bench::new();
+    let (runs, _) = bench.count(&plan(1));
+    let (store, id) = (bench.store(), &runs[0].planned.id);
+    let stored = store.load(id).unwrap().unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..50).for_each(|_| store.save(id, &stored, "").unwrap()));
+        }
+    });
+    assert_eq!(store.load(id).unwrap().unwrap(), stored);
+    let kept = std::fs::read_dir(store.folder().join("runs")).unwrap().count();
+    assert_eq!(kept, runs.len());
+}
+
+#[test]
 fn fresh_runs_replace_stored_ones() {
     let mut bench = Bench::new();
     bench.count(&plan(1));
@@ -171,6 +187,7 @@ fn degraded_runs_are_run_again_unless_they_are_allowed() {
     let degraded = |scenario: &Scenario, seed: u64, recorder: &mut dyn Recorder, _: &Control| {
         let (lag, latency) = (Span::from_millis(9), Span::from_millis(20));
         let pace = crate::driver::Pace {
+            took: Span::from_millis(1500),
             timer_lag_p99: lag,
             timer_lag_max: lag,
             block_latency_p50: latency,
@@ -180,7 +197,8 @@ fn degraded_runs_are_run_again_unless_they_are_allowed() {
         let outcome = everybody_completes(scenario, seed, recorder)?;
         Ok(Outcome { pace: Some(pace), ..outcome })
     };
-    bench.execute(&plan(1), &degraded, &Control::default());
+    let runs = bench.execute(&plan(1), &degraded, &Control::default());
+    assert_eq!(runs[0].done().unwrap().perf.wall_s, 1.5);
     bench.options.allow_degraded = true;
     assert_eq!(bench.count(&plan(1)).1, 0);
     bench.options.allow_degraded = false;

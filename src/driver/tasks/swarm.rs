@@ -133,7 +133,8 @@ impl<'a> Swarm<'a> {
         let carried = self.carry(recorder, control).await;
         let at = self.clock.now().min(Time::ZERO + self.scenario.time_limit);
         let ended = self.dissolve(recorder).await;
-        let outcome = Outcome { ended: carried?, at, pace: Some(self.pace()) };
+        let took = Span::from_nanos(self.clock.to_wall(self.clock.now().since(Time::ZERO)).as_nanos() as u64);
+        let outcome = Outcome { ended: carried?, at, pace: Some(self.pace(took)) };
         ended.map(|()| outcome)
     }
 
@@ -278,7 +279,7 @@ impl<'a> Swarm<'a> {
         self.take_in(vec![Record { at, peer, event }], recorder);
     }
 
-    fn pace(&self) -> Pace {
+    fn pace(&self, took: Span) -> Pace {
         let timer_lag_p99 = self.lateness.timers_at(0.99);
         let block = u64::from(self.scenario.content.layout.block_size());
         let cohorts = &self.scenario.cohorts;
@@ -286,6 +287,7 @@ impl<'a> Swarm<'a> {
         let shortest = rates.filter(|rate| !rate.is_zero()).map(|rate| rate.time_for(block)).min();
         let tenth = |span: Span| self.clock.to_wall(span).as_nanos() / 10;
         Pace {
+            took,
             timer_lag_p99,
             timer_lag_max: self.lateness.latest_timer(),
             block_latency_p50: self.lateness.blocks_at(0.5),

@@ -61,17 +61,32 @@ pub fn warnings(scenario: &Scenario) -> Vec<String> {
     if scenario.driver != DriverKind::Sim {
         warnings.extend(scenario.cohorts.iter().flat_map(|cohort| too_fast_for_sockets(scenario, cohort)));
     }
-    if scenario.cohorts.iter().all(|cohort| cohort.start_with == StartWith::Nothing || cohort.count == 0) {
-        warnings.push("nobody starts with anything: every peer will be stranded".to_owned());
-    }
+    let nothing_moves = nobody_gives(scenario);
+    let something_moves = nothing_moves.is_none();
+    warnings.extend(nothing_moves);
     warnings.extend(everybody_unchoked(scenario));
-    if u64::from(scenario.peers()) * u64::from(scenario.content.layout.pieces()) <= MAX_DRAWN
+    if something_moves
+        && u64::from(scenario.peers()) * u64::from(scenario.content.layout.pieces()) <= MAX_DRAWN
         && let Some(bound) = bound(scenario)
     {
         warnings.extend(too_few_rounds(scenario, bound));
         warnings.extend(beyond_the_limit(scenario, bound));
     }
     warnings
+}
+
+/// Whoever starts with pieces must upload the first ones.
+fn nobody_gives(scenario: &Scenario) -> Option<String> {
+    let cohorts = || scenario.cohorts.iter().filter(|cohort| cohort.count > 0);
+    let mut starters = cohorts().filter(|cohort| cohort.start_with != StartWith::Nothing).peekable();
+    if starters.peek().is_none() {
+        return Some("nobody starts with anything: every peer will be stranded".to_owned());
+    }
+    let lacking = cohorts().any(|cohort| cohort.start_with != StartWith::All);
+    let mute = starters.all(|cohort| cohort.upload.is_some_and(|rate| rate.is_zero()));
+    (lacking && mute).then(|| {
+        "nobody who starts with pieces can upload (0 B/s): every incomplete peer will be stranded".to_owned()
+    })
 }
 
 /// Waits of the cohort that are too short in wall time, with the largest `time_scale` that would do.
@@ -230,6 +245,11 @@ mod tests {
         );
         let nobody = told(&QUIET.replace("\"all\"", "\"nothing\""));
         assert!(nobody[0].starts_with("nobody starts with anything"), "{nobody:?}");
+        let mute = told(&QUIET.replace("upload = \"100 B/s\"", "upload = \"0 B/s\""));
+        assert_eq!(
+            mute,
+            ["nobody who starts with pieces can upload (0 B/s): every incomplete peer will be stranded"]
+        );
         let rejoin = told(&format!("{QUIET}rejoin = \"1 min\"\n"));
         assert_eq!(rejoin, ["peers.leecher.rejoin has no effect: peers.leecher.crash is \"never\""]);
         let sometimes =

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::driver::Ended;
 use crate::experiment::compare::Comparison;
 use crate::experiment::expect::Expectation;
-use crate::experiment::{Done, Results};
+use crate::experiment::{Done, Results, RunResult};
 use crate::report::cell::for_people;
 use crate::report::form::Form;
 use crate::scenario::{DriverKind, Scenario};
@@ -32,9 +32,14 @@ fn expectation(text: &mut String, results: &Results<'_>, one: &Expectation, form
     let broken = match one.broken_by {
         None => String::new(),
         Some(None) => ", one has no value".to_owned(),
-        Some(Some(value)) => format!(", one has {}", for_people(value)),
+        Some(Some(value)) => format!(", one has {}", exact_or_for_people(value)),
     };
     let _ = writeln!(text, "{bullet}{tick} {rule}: {} of {} runs{broken}", one.holding, one.runs);
+}
+
+/// Counts have no decimals.
+fn exact_or_for_people(value: f64) -> String {
+    if value.fract() == 0.0 { format!("{value:.0}") } else { for_people(value) }
 }
 
 /// `Ten peers, one story: 4 cases, 20 runs in virtual time`
@@ -49,16 +54,22 @@ pub(super) fn headline(results: &Results<'_>) -> String {
         (false, false) => "on loopback sockets",
         (false, true) => "in virtual time and on loopback sockets",
     };
-    let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     format!("{title}: {}, {} {place}", counted(plan.cases.len(), "case"), counted(plan.runs.len(), "run"))
 }
 
-/// A verdict for every run that did not end with everybody complete; empty if there is none. People at a terminal see
-/// the first few.
+/// `1 run`, `2 runs`
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// A verdict for every run that did not end with everybody complete, and one line on an interruption; empty if there is
+/// neither. People at a terminal see the first few.
 pub(super) fn unfinished(results: &Results<'_>, form: Form) -> String {
     let shown = if form == Form::Terminal { UNFINISHED_SHOWN } else { usize::MAX };
     let count = results.unfinished().count();
-    let mut text = if count > 0 { form.heading("Unfinished runs") } else { String::new() };
+    let interruption = interruption(results);
+    let any = count > 0 || interruption.is_some();
+    let mut text = if any { form.heading("Unfinished runs") } else { String::new() };
     for (run, done) in results.unfinished().take(shown) {
         let case = case_name(results, run.planned.case);
         let case = if case.is_empty() { case } else { format!(" ({case})") };
@@ -68,7 +79,23 @@ pub(super) fn unfinished(results: &Results<'_>, form: Form) -> String {
     if count > shown {
         let _ = writeln!(text, "{}and {} more, all in comparison.md", form.bullet(), count - shown);
     }
+    if let Some(interruption) = interruption {
+        let _ = writeln!(text, "{}{interruption}", form.bullet());
+    }
     text
+}
+
+/// What an interruption left undone. `None` if there was none.
+fn interruption(results: &Results<'_>) -> Option<String> {
+    let count = |test: fn(&RunResult) -> bool| results.runs.iter().filter(|run| test(&run.result)).count();
+    let cut = count(|result| matches!(result, RunResult::Done(done) if done.ended == Ended::Interrupted));
+    let never_begun = count(|result| matches!(result, RunResult::NotRun));
+    (cut + never_begun > 0).then(|| {
+        format!(
+            "interrupted: {} cut off, {never_begun} not begun; the same command carries them out",
+            counted(cut, "run")
+        )
+    })
 }
 
 fn why_unfinished(done: &Done) -> String {
@@ -83,7 +110,7 @@ fn why_unfinished(done: &Done) -> String {
             let more = if stranded.pieces.len() > SHOWN { ", …" } else { "" };
             let (count, pieces) = (stranded.pieces.len(), pieces.join(", "));
             format!(
-                "stranded at {at} s: nobody alive holds {count} pieces ({pieces}{more}), {missing} peers incomplete"
+                "stranded at {at} s: nobody alive can give {count} pieces ({pieces}{more}), {missing} peers incomplete"
             )
         }
         Ended::TimeLimit => format!("time limit at {at} s: {missing} peers incomplete"),

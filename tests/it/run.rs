@@ -140,6 +140,9 @@ fn what_the_user_got_wrong_ends_with_2_before_anything_is_written() {
     folder.minibit(&["run", "nothing.toml"]).fails(2, "nothing.toml");
     let folder = swarm("");
     folder.minibit(&["run", "swarm.toml", "--driver", "processes"]).fails(2, "not available yet");
+    assert!(!folder.minibit(&["run", "--help"]).done().contains("processes"));
+    folder.minibit(&["run", "swarm.toml", "--json", "--dry-run"]).fails(2, "cannot be used with");
+    folder.minibit(&["run", "swarm.toml", "--repeat", "4000000000"]).fails(2, "1..=100000");
     folder.minibit(&["run", "swarm.toml", "--driver", "tasks", "--check"]).fails(2, "--driver sim");
     folder.minibit(&["run", "swarm.toml", "--set", "policy.piker=random"]).fails(2, "picker");
     folder.minibit(&["run", "swarm.toml", "--repeat", "0"]).fails(2, "repeat");
@@ -165,7 +168,7 @@ fn pieces_that_nobody_holds_are_a_verdict_and_no_hang() {
     let folder = swarm("");
     let ran = folder.minibit(&["run", "swarm.toml", "--set", "peers.leecher.start_with=nothing"]);
     assert_eq!(ran.code(), 3);
-    assert!(ran.stdout().contains("nobody alive holds 32 pieces (0, 1, "), "{}", ran.stdout());
+    assert!(ran.stdout().contains("nobody alive can give 32 pieces (0, 1, "), "{}", ran.stdout());
     assert_eq!(column(&folder, "runs.csv", "stranded"), vec!["6"; 6]);
 }
 
@@ -228,6 +231,8 @@ fn the_first_interrupt_ends_the_runs_and_writes_what_there_is() {
     assert_eq!(ended[0], "complete");
     assert!(ended[1..].iter().all(|ended| ended == "interrupted"), "{ended:?}");
     assert!(read(&folder, "MANIFEST.toml").contains("complete = false"));
+    let comparison = read(&folder, "comparison.md");
+    assert!(comparison.contains("interrupted: 1 run cut off, "), "{comparison}");
     // What was interrupted is not kept as if it were whole.
     assert_eq!(fs::read_dir(&runs).unwrap().count(), 1);
 }

@@ -11,6 +11,7 @@ use std::thread::available_parallelism;
 use std::time::Instant;
 
 use anyhow::Context;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use jiff::Timestamp;
 
 use super::{Exit, Usage};
@@ -18,7 +19,7 @@ use crate::driver::{Control, DriverError, Outcome, Recorder, sim, tasks};
 use crate::experiment::{Options, Plan, PlannedRun, Results, Store, Watch, execute};
 use crate::metrics::METRICS;
 use crate::report::{self, Invocation};
-use crate::scenario::file::{Overrides, ScenarioFile, load};
+use crate::scenario::file::{MAX_REPEAT, Overrides, ScenarioFile, load};
 use crate::scenario::{DriverKind, Scenario};
 
 const EXAMPLES: &str = "\
@@ -51,10 +52,10 @@ pub(super) struct Args {
     /// The scenario file
     scenario: PathBuf,
     /// How to run it, instead of what the scenario says
-    #[arg(long, value_parser = ["sim", "tasks", "processes"])]
+    #[arg(long, value_parser = drivers())]
     driver: Option<String>,
     /// Random seeds per case
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MAX_REPEAT.into()))]
     repeat: Option<u32>,
     /// The first random seed
     #[arg(long, value_name = "N")]
@@ -78,7 +79,7 @@ pub(super) struct Args {
     #[arg(long)]
     allow_degraded: bool,
     /// Say which runs there would be, and run nothing
-    #[arg(long)]
+    #[arg(long, conflicts_with = "json")]
     dry_run: bool,
     /// Print the results as one JSON object
     #[arg(long)]
@@ -128,6 +129,12 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     std::io::stdout().write_all(shown.as_bytes()).context("cannot write to stdout")?;
     complain(&args, &plan, &results, &options);
     Ok(exit(&results).and(signals.exit()))
+}
+
+/// What is not available yet is not offered, and refused with a reason of its own.
+fn drivers() -> PossibleValuesParser {
+    let offered = ["sim", "tasks"].map(PossibleValue::new);
+    PossibleValuesParser::new(offered.into_iter().chain([PossibleValue::new("processes").hide(true)]))
 }
 
 /// The scenario, refused as a whole before anything runs.
@@ -217,8 +224,9 @@ fn complain(args: &Args, plan: &Plan, results: &Results<'_>, options: &Options) 
     let degraded = results.degraded();
     if degraded > 0 {
         eprintln!(
-            "minibit: in {degraded} runs sockets could not keep up; lower time_scale or --jobs ({} now), or let \
+            "minibit: in {degraded} {} sockets could not keep up; lower time_scale or --jobs ({} now), or let \
              --allow-degraded compare them all the same",
+            if degraded == 1 { "run" } else { "runs" },
             options.jobs
         );
     }

@@ -32,6 +32,7 @@ use tree::{Table, Value};
 
 pub use expect::{Bounds, Expect};
 pub use report::ScenarioError;
+pub use resolve::MAX_REPEAT;
 
 /// Bytes of a file that somebody can have written by hand.
 const MAX_FILE: u64 = 1 << 20;

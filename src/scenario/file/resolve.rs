@@ -7,7 +7,7 @@ use super::cohorts::read_cohorts;
 use super::names::DRIVERS;
 use super::policy::read_policy;
 use super::report::Problem;
-use super::section::{Section, Wrong, choice, line, quantity, some_time, text, whole};
+use super::section::{Section, Wrong, choice, choice_without, line, quantity, some_time, text, whole};
 use super::tree::{Kind, Table, Value};
 use crate::scenario::{
     Cohort, Content, ContentFile, ContentSource, Distribution, DriverKind, Scenario, StartWith,
@@ -19,7 +19,8 @@ use crate::units::{format_size, parse_size};
 
 /// Fewer pairs than ten decide nothing: a two-sided sign test needs six that all agree.
 const DEFAULT_REPEAT: u32 = 10;
-const MAX_REPEAT: u32 = 100_000;
+/// Random seeds per case at the most.
+pub const MAX_REPEAT: u32 = 100_000;
 const DEFAULT_TIME_LIMIT: Span = Span::from_secs(3_600);
 /// So that a byte range within a piece fits the wire's 32 bits with room to spare.
 const MAX_PIECE: u64 = 1 << 30;
@@ -45,7 +46,7 @@ pub(super) fn resolve(document: &Table, context: &mut Context) -> Result<Scenari
     top.value("compare");
     top.value("expect");
     let title = top.read("title", problems, line);
-    let driver = top.read("driver", problems, choice(DRIVERS));
+    let driver = top.read("driver", problems, choice_without("processes", DRIVERS));
     let repeat = top.read("repeat", problems, whole(1..=MAX_REPEAT));
     let random_seed = top.read("random_seed", problems, whole(0..=u64::MAX));
     let time_scale = top.read("time_scale", problems, scale);

@@ -53,6 +53,19 @@ impl Exit {
 #[error("{0}")]
 pub struct Usage(pub String);
 
+/// The error and its causes, outermost first; a cause that the one before it has told already is not told again.
+fn told(error: &anyhow::Error) -> String {
+    let mut told = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if told.is_empty() {
+            told = cause;
+        } else if !told.contains(&cause) {
+            told = format!("{told}: {cause}");
+        }
+    }
+    told
+}
+
 /// Prints an error, if there is one, and turns the result into the process's exit code.
 pub(super) fn report(result: anyhow::Result<Exit>) -> ExitCode {
     let exit = result.unwrap_or_else(|error| {
@@ -63,8 +76,28 @@ pub(super) fn report(result: anyhow::Result<Exit>) -> ExitCode {
         if error.chain().any(closed) {
             return Exit::Done;
         }
-        eprintln!("minibit: {error:#}");
+        eprintln!("minibit: {}", told(&error));
         if error.chain().any(|cause| cause.is::<Usage>()) { Exit::Usage } else { Exit::Failed }
     });
     ExitCode::from(exit.code())
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::*;
+
+    #[test]
+    fn every_cause_is_told_once() {
+        let refused = || io::Error::from(io::ErrorKind::PermissionDenied);
+        let folder = "results".into();
+        let unwritable = crate::experiment::StoreError::Unwritable { folder, source: refused() };
+        assert_eq!(
+            told(&unwritable.into()),
+            "cannot write results to results: permission denied; choose another folder with --out"
+        );
+        let untold = Err::<(), _>(refused()).context("cannot listen").unwrap_err();
+        assert_eq!(told(&untold), "cannot listen: permission denied");
+    }
 }

@@ -21,11 +21,17 @@ pub(super) struct Args {
     #[arg(long, value_name = "IP:PORT", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 6969)))]
     http: SocketAddr,
     /// How often peers are asked to announce, as `30 s` or `30 min` [default: a scenario's]
-    #[arg(long, value_name = "TIME", value_parser = parse_span)]
+    #[arg(long, value_name = "TIME", value_parser = interval)]
     interval: Option<Span>,
     /// How many peers one answer names
     #[arg(long, value_name = "N", default_value_t = Settings::default().peers_returned)]
     peers_returned: u32,
+}
+
+/// Clients take the interval in whole seconds, and 0 would ask them to announce without a pause.
+fn interval(text: &str) -> Result<Span, String> {
+    let interval = parse_span(text).map_err(|error| error.to_string())?;
+    if interval < Span::from_secs(1) { Err("must be at least 1 s".to_owned()) } else { Ok(interval) }
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<Exit> {

@@ -38,6 +38,12 @@ fn peers_of_a_split_file_put_it_together_in_processes_of_their_own() {
 }
 
 #[test]
+fn a_tracker_refuses_an_interval_that_lets_peers_announce_without_a_pause() {
+    let folder = Folder::new();
+    folder.minibit(&["tracker", "--http", "127.0.0.1:0", "--interval", "0s"]).fails(2, "at least 1 s");
+}
+
+#[test]
 #[cfg(unix)]
 fn ctrl_c_ends_peer_and_tracker_in_good_order() {
     let (folder, _) = split_story();

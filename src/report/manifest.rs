@@ -85,6 +85,12 @@ pub(super) fn manifest(results: &Results<'_>, invocation: &Invocation) -> String
     toml::to_string_pretty(&manifest).expect("text and numbers within TOML's range have a TOML form")
 }
 
+/// What stands there until the runs end.
+pub(super) fn unfinished() -> String {
+    let (generator, version) = (GENERATOR, env!("CARGO_PKG_VERSION"));
+    format!("generator = \"{generator}\"\nversion = \"{version}\"\ncomplete = false\n")
+}
+
 fn entry<'a>(results: &Results<'_>, run: &'a Run) -> RunEntry<'a> {
     let planned = &run.planned;
     let entry = RunEntry {

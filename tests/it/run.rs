@@ -237,6 +237,29 @@ fn the_first_interrupt_ends_the_runs_and_writes_what_there_is() {
     assert_eq!(fs::read_dir(&runs).unwrap().count(), 1);
 }
 
+#[test]
+fn what_a_killed_first_run_leaves_is_known_to_cleanup() {
+    let folder = swarm("");
+    let long = SWARM.replace("\"16 KiB\"", "\"256 MiB\"").replace("\"512 B\"", "\"16 KiB\"");
+    folder.file("swarm.toml", long.replace("count = 6", "count = 100").replace("kB/s", "MB/s"));
+    let before = folder.everything();
+    let mut run = Command::new(env!("CARGO_BIN_EXE_minibit"))
+        .current_dir(folder.path(""))
+        .args(["run", "swarm.toml", "--quiet"])
+        .spawn()
+        .unwrap();
+    let manifest = folder.path("results/swarm/MANIFEST.toml");
+    while !manifest.exists() && run.try_wait().unwrap().is_none() {
+        std::thread::yield_now();
+    }
+    run.kill().unwrap();
+    assert!(!run.wait().unwrap().success(), "killed before it was done");
+    assert!(read(&folder, "MANIFEST.toml").contains("complete = false"));
+    assert_eq!(folder.minibit(&["cleanup", "--results"]).done(), "removed: ./results/swarm (results)\n");
+    fs::remove_dir(folder.path("results")).unwrap();
+    assert!(folder.everything() == before);
+}
+
 /// A run's folder under its own name, not one that is still being written.
 #[cfg(unix)]
 fn is_run(path: &Path) -> bool {

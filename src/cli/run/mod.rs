@@ -99,6 +99,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     let control = Arc::new(Control::default());
     let signals = signals::listen(Arc::clone(&control)).context("cannot listen for Ctrl-C")?;
     let store = Store::open(&args.out, &plan.name)?;
+    report::begin(&store)?;
     let options = Options {
         jobs: args.jobs.map_or_else(|| default_jobs(&plan), usize::from),
         fresh: args.fresh || args.check,

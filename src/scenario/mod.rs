@@ -72,6 +72,8 @@ pub struct Cohort {
     pub download: Option<Rate>,
     /// One way, per end: a path's latency is the sum of its ends'.
     pub latency: Span,
+    /// One way, per end: every message is delayed by so much more at the most, uniformly drawn.
+    pub jitter: Span,
     pub arrival: Arrival,
     pub on_complete: OnComplete,
     /// Mean time between two crashes of a peer that is present; `None` never crashes.
@@ -144,6 +146,7 @@ pub(crate) mod testing {
             upload: None,
             download: None,
             latency: Span::ZERO,
+            jitter: Span::ZERO,
             arrival: Arrival::AtStart,
             on_complete: OnComplete::Stay,
             crash_every: None,

@@ -37,6 +37,8 @@ pub struct PeerPlan {
     pub upload: Option<Rate>,
     pub download: Option<Rate>,
     pub latency: Span,
+    /// See [`Cohort::jitter`].
+    pub jitter: Span,
     pub arrival: Time,
     pub on_complete: OnComplete,
     pub rejoin: Option<Span>,
@@ -95,6 +97,7 @@ impl PeerPlan {
             upload: cohort.upload,
             download: cohort.download,
             latency: cohort.latency,
+            jitter: cohort.jitter,
             arrival,
             on_complete: cohort.on_complete,
             rejoin: cohort.rejoin,

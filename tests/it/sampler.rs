@@ -104,6 +104,7 @@ fn cohorts(draw: &mut Draw, content: u64, block_size: u32) -> Vec<Cohort> {
         upload: rate(draw),
         download: None,
         latency: Span::from_millis(draw.between(0, 500)),
+        jitter: Span::ZERO,
         arrival: Arrival::AtStart,
         on_complete: OnComplete::Stay,
         crash_every: None,
@@ -124,6 +125,7 @@ fn cohorts(draw: &mut Draw, content: u64, block_size: u32) -> Vec<Cohort> {
             upload: if draw.chance(10) { Some(Rate::from_bits_per_second(0)) } else { rate(draw) },
             download: rate(draw),
             latency: Span::from_millis(*draw.one_of(&[0, 0, 20, 700])),
+            jitter: Span::ZERO,
             arrival: match draw.between(0, 2) {
                 0 => Arrival::Over(Span::from_secs(60)),
                 1 => Arrival::Poisson { mean_gap: Span::from_secs(20) },

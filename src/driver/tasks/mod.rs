@@ -70,6 +70,7 @@ pub fn run(
     recorder: &mut dyn Recorder,
     control: &Control,
 ) -> Result<Outcome, DriverError> {
+    refuse_what_sockets_cannot(scenario)?;
     let stores = options.stores.resolve(scenario);
     let population = Population::draw(scenario, random_seed);
     // Held until the last socket is closed.
@@ -87,6 +88,17 @@ pub fn run(
         let swarm = Swarm::gather(scenario, random_seed, population, original, stores, options)?;
         swarm.run(recorder, control).await
     })
+}
+
+fn refuse_what_sockets_cannot(scenario: &Scenario) -> Result<(), DriverError> {
+    let cannot = |what: String| Err(DriverError::Unsupported(format!("{}: {what}", scenario.name)));
+    match scenario.cohorts.iter().find(|cohort| !cohort.jitter.is_zero()) {
+        Some(cohort) => cannot(format!(
+            "peers.{}.jitter is for virtual time only: run with --driver sim, or take it out",
+            cohort.name
+        )),
+        None => Ok(()),
+    }
 }
 
 /// About how many files and sockets are open at the same time: both ends of every connection are ours.

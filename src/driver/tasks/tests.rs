@@ -237,3 +237,11 @@ fn more_connections_than_files_are_refused_before_anything_starts() {
     assert!(refused.to_string().contains("ulimit -n"), "{refused}");
     assert!(records.is_empty());
 }
+
+#[test]
+fn what_sockets_cannot_do_is_refused_and_not_left_out() {
+    let mut plan = scenario(seed_and_leechers(2));
+    plan.cohorts[1].jitter = Span::from_millis(5);
+    let refused = run(&plan, 1, &Options::default(), &mut Vec::new(), &Control::default());
+    assert!(refused.unwrap_err().to_string().contains("peers.leecher.jitter is for virtual time only"));
+}

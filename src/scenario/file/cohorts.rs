@@ -35,6 +35,7 @@ fn read_cohort(name: &str, mut section: Section<'_>, problems: &mut Vec<Problem>
         upload: section.read("upload", problems, rate).flatten(),
         download: section.read("download", problems, rate).flatten(),
         latency: section.read("latency", problems, quantity(parse_span)).unwrap_or(Span::ZERO),
+        jitter: section.read("jitter", problems, quantity(parse_span)).unwrap_or(Span::ZERO),
         arrival: section.read("arrival", problems, arrival).unwrap_or(Arrival::AtStart),
         on_complete: section.read("on_complete", problems, on_complete).unwrap_or(OnComplete::Stay),
         crash_every: section.read("crash", problems, or_never(parse_frequency)).flatten(),

@@ -44,6 +44,7 @@ const ALL_KEYS: &[&str] = &[
     "peers.*.upload",
     "peers.*.download",
     "peers.*.latency",
+    "peers.*.jitter",
     "peers.*.arrival",
     "peers.*.on_complete",
     "peers.*.crash",

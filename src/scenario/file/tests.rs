@@ -50,6 +50,7 @@ fn every_key_is_read_and_the_order_of_the_file_kept() {
     assert_eq!((zebra.count, zebra.start_with), (10, StartWith::Share));
     assert_eq!(zebra.upload, Some(Rate::from_bits_per_second(1_440)));
     assert_eq!((zebra.download, zebra.latency), (None, Span::from_millis(400)));
+    assert_eq!((zebra.jitter, ant.jitter), (Span::from_millis(5), Span::ZERO));
     assert_eq!((zebra.crash_every, zebra.rejoin), (Some(Span::from_secs(36_000)), Some(Span::from_secs(30))));
     assert_eq!(ant.arrival, Arrival::Over(Span::from_secs(10)));
     assert_eq!(ant.on_complete, OnComplete::LeaveAfter(Span::from_secs(300)));
@@ -407,7 +408,7 @@ mod written_back {
             span().prop_map(OnComplete::LeaveAfter),
             (1..=u32::MAX).prop_map(OnComplete::LeaveAfterCopies),
         ];
-        let links = (rate(), rate(), span());
+        let links = (rate(), rate(), span(), span());
         let stay = (arrival, on_complete, option::of(gap()), option::of(span()));
         (2..50u32, links, stay).prop_map(|(count, links, stay)| Cohort {
             name: String::new(),
@@ -416,6 +417,7 @@ mod written_back {
             upload: links.0,
             download: links.1,
             latency: links.2,
+            jitter: links.3,
             arrival: stay.0,
             on_complete: stay.1,
             crash_every: stay.2,
@@ -517,5 +519,8 @@ mod written_back {
         let other = Scenario { title: "Another".to_owned(), repeat: 30, random_seed: 9, ..base.clone() };
         assert_eq!(base.identity(), other.identity());
         assert_ne!(base.identity(), Scenario { time_scale: 2.0, ..base.clone() }.identity());
+        let mut jittery = base.clone();
+        jittery.cohorts[0].jitter = Span::from_millis(5);
+        assert_ne!(base.identity(), jittery.identity());
     }
 }

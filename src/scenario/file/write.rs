@@ -12,49 +12,61 @@ use crate::units::{Rate, format_frequency, format_size, format_span};
 impl Scenario {
     /// The scenario as a file with every key. Loading it from the same folder gives an equal scenario.
     pub fn to_toml(&self) -> String {
-        let mut out = Writer::default();
+        let mut out = Writer::new(true);
         out.text("title", &self.title);
         out.bare("repeat", self.repeat);
         out.bare("random_seed", self.random_seed);
-        out.0.push_str(&self.identity());
-        out.0
+        out.scenario(self);
+        out.text
     }
 
     /// What makes two runs with one random seed the same run: the file without title, number of repeats and first
-    /// random seed. Results are filed under a hash of this.
+    /// random seed. Results are filed under a hash of this, so a key that MiniBit learnt later is left out where it
+    /// is at its default: it renames no run that was made without it.
     pub fn identity(&self) -> String {
-        let mut out = Writer::default();
-        out.text("driver", name_of(DRIVERS, &self.driver));
-        out.bare("time_scale", self.time_scale);
-        out.text("time_limit", &format_span(self.time_limit));
-        out.content(&self.content);
-        out.distribution(self.distribution);
-        out.section("tracker");
-        out.text("interval", &format_span(self.tracker.interval));
-        out.bare("peers_returned", self.tracker.peers_returned);
-        out.policy(&self.policy);
-        self.cohorts.iter().for_each(|cohort| out.cohort(cohort));
-        out.0
+        let mut out = Writer::new(false);
+        out.scenario(self);
+        out.text
     }
 }
 
 impl ScenarioFile {
     /// The whole file with every default: the base, its axes and its expectations.
     pub fn to_toml(&self) -> String {
-        let mut out = Writer(self.base.to_toml());
+        let mut out = Writer { text: self.base.to_toml(), whole: true };
         if !self.axes.is_empty() {
             out.section("compare");
             self.axes.iter().for_each(|axis| out.axis(axis));
         }
         self.expects.iter().for_each(|expect| out.expect(expect));
-        out.0
+        out.text
     }
 }
 
-#[derive(Default)]
-struct Writer(String);
+struct Writer {
+    text: String,
+    /// Later keys are written even where they are at their default.
+    whole: bool,
+}
 
 impl Writer {
+    fn new(whole: bool) -> Writer {
+        Writer { text: String::new(), whole }
+    }
+
+    fn scenario(&mut self, scenario: &Scenario) {
+        self.text("driver", name_of(DRIVERS, &scenario.driver));
+        self.bare("time_scale", scenario.time_scale);
+        self.text("time_limit", &format_span(scenario.time_limit));
+        self.content(&scenario.content);
+        self.distribution(scenario.distribution);
+        self.section("tracker");
+        self.text("interval", &format_span(scenario.tracker.interval));
+        self.bare("peers_returned", scenario.tracker.peers_returned);
+        self.policy(&scenario.policy);
+        scenario.cohorts.iter().for_each(|cohort| self.cohort(cohort));
+    }
+
     fn section(&mut self, name: &str) {
         self.line(format_args!("\n[{name}]"));
     }
@@ -68,7 +80,7 @@ impl Writer {
     }
 
     fn line(&mut self, line: std::fmt::Arguments<'_>) {
-        writeln!(self.0, "{line}").expect("writing to a String cannot fail");
+        writeln!(self.text, "{line}").expect("writing to a String cannot fail");
     }
 
     fn content(&mut self, content: &Content) {
@@ -126,6 +138,9 @@ impl Writer {
         self.text("upload", &rate(cohort.upload));
         self.text("download", &rate(cohort.download));
         self.text("latency", &format_span(cohort.latency));
+        if self.whole || !cohort.jitter.is_zero() {
+            self.text("jitter", &format_span(cohort.jitter));
+        }
         self.text("arrival", &arrival(cohort.arrival));
         self.text("on_complete", &on_complete(cohort.on_complete));
         self.text("crash", &cohort.crash_every.map_or("never".to_owned(), |gap| format_frequency(Some(gap))));

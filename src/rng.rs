@@ -36,6 +36,7 @@ pub enum Purpose {
     Content = 11,
     Bootstrap = 12,
     Connector = 13,
+    Fault = 14,
 }
 
 /// A seeded stream of draws.

@@ -33,7 +33,8 @@ struct Follower {
 }
 
 impl Course {
-    pub fn new(plans: &[PeerPlan], layout: Layout) -> Course {
+    /// `late` is how much longer than its latency a path may take.
+    pub fn new(plans: &[PeerPlan], layout: Layout, late: Span) -> Course {
         let peers: Vec<Follower> = plans
             .iter()
             .map(|plan| Follower {
@@ -48,7 +49,7 @@ impl Course {
             holders: vec![0; layout.pieces() as usize],
             without_holder: layout.pieces(),
             last_progress: Time::ZERO,
-            grace: grace(plans, layout),
+            grace: grace(plans, layout) + late * 4,
             peers,
         };
         for peer in 0..course.peers.len() {

@@ -27,7 +27,8 @@ pub fn scenario(seed: u64) -> (Scenario, Options) {
     let peers: u32 = cohorts.iter().map(|cohort| cohort.count).sum();
     // Never the seed that the swarm rests on, peer 0.
     let corrupters = (1..peers).map(PeerIndex).filter(|_| draw.chance(10)).collect();
-    let fault = Fault { corrupters, every: if draw.chance(30) { draw.between(1, 5) as u32 } else { 0 } };
+    let every = if draw.chance(30) { draw.between(1, 5) as u32 } else { 0 };
+    let fault = Fault { corrupters, every, ..Fault::default() };
     let scenario = Scenario {
         name: format!("random-{seed}"),
         title: String::new(),

@@ -7,18 +7,20 @@
 
 mod connection;
 mod event;
+mod fault;
 mod host;
 mod invariants;
+mod path;
 mod queue;
 #[cfg(test)]
 mod tests;
 mod world;
 
 use crate::driver::{Control, DriverError, Ended, Outcome, Recorder};
-use crate::id::{Block, PeerIndex};
 use crate::scenario::Scenario;
 use crate::time::Time;
 
+pub use fault::{Disturbance, Fault};
 pub use world::World;
 
 use invariants::Invariants;
@@ -35,20 +37,6 @@ pub struct Options {
     pub fault: Fault,
     /// Every message is encoded and decoded on its way, as on a socket.
     pub through_codec: bool,
-}
-
-/// Peers that send bad data.
-#[derive(Clone, Debug, Default)]
-pub struct Fault {
-    pub corrupters: Vec<PeerIndex>,
-    /// They spoil every so manieth piece; 0 means none.
-    pub every: u32,
-}
-
-impl Fault {
-    fn corrupts(&self, peer: PeerIndex, block: Block) -> bool {
-        self.every > 0 && block.piece.0.is_multiple_of(self.every) && self.corrupters.contains(&peer)
-    }
 }
 
 /// Runs `scenario` with `random_seed` in virtual time. Records come in the order of their time.

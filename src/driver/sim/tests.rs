@@ -47,6 +47,59 @@ fn a_world_copied_halfway_continues_identically() {
     }
 }
 
+/// Everybody's deliveries, for the first so many seconds.
+fn disturbed(secs: u64, late_per_mille: u32, longest_delay: Span, lost_per_mille: u32) -> Options {
+    let (from, until) = (Time::ZERO, Time::ZERO + Span::from_secs(secs));
+    let peers = std::collections::BTreeSet::new();
+    let disturbance = Disturbance { peers, from, until, late_per_mille, longest_delay, lost_per_mille };
+    let fault = Fault { disturbances: vec![disturbance], ..Fault::default() };
+    Options { check: true, fault, ..Options::default() }
+}
+
+#[test]
+fn a_disturbed_world_copied_halfway_continues_identically() {
+    let options = disturbed(3_600, 200, Span::from_secs(3), 20);
+    for random_seed in 0..5 {
+        let mut world = World::new(&scenario(), random_seed, &options);
+        steps(&mut world, 300);
+        let mut copy = world.clone();
+        let (original, copied) = (steps(&mut world, 500), steps(&mut copy, 500));
+        assert!(!original.is_empty(), "the swarm was over before it was copied");
+        assert_eq!(original, copied, "random seed {random_seed}");
+    }
+}
+
+fn records(options: &Options, random_seed: u64) -> (Outcome, Vec<Record>) {
+    let mut records: Vec<Record> = Vec::new();
+    let outcome = run(&scenario(), random_seed, options, &mut records, &Control::default());
+    let outcome = outcome.unwrap_or_else(|error| panic!("random seed {random_seed}: {error}"));
+    (outcome, records)
+}
+
+#[test]
+fn a_disturbance_that_disturbs_nothing_leaves_every_record_as_it_was() {
+    for random_seed in 0..5 {
+        let (_, undisturbed) = records(&Options::default(), random_seed);
+        let (_, disturbed) = records(&disturbed(3_600, 0, Span::ZERO, 0), random_seed);
+        assert!(undisturbed == disturbed, "random seed {random_seed}");
+    }
+}
+
+#[test]
+fn a_swarm_that_loses_a_tenth_of_all_deliveries_completes_once_that_is_over() {
+    let (mut lost, mut snubbed) = (0, 0);
+    for random_seed in 0..20 {
+        let (outcome, records) = records(&disturbed(300, 100, Span::from_secs(90), 100), random_seed);
+        assert_eq!(outcome.ended, Ended::Complete, "random seed {random_seed} at {}", outcome.at);
+        let count = |wanted: fn(&crate::event::Event) -> bool| {
+            records.iter().filter(|record| wanted(&record.event)).count()
+        };
+        lost += count(|event| matches!(event, crate::event::Event::AnnounceFailed { .. }));
+        snubbed += count(|event| matches!(event, crate::event::Event::Snubbed { .. }));
+    }
+    assert!(lost > 0 && snubbed > 0, "{lost} announces lost, {snubbed} snubbed");
+}
+
 #[test]
 fn an_early_timeout_changes_nothing() {
     let mut world = World::new(&scenario(), 1, &Options::default());

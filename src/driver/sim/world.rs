@@ -6,6 +6,7 @@
 mod announces;
 mod blocks;
 mod connections;
+mod paths;
 mod stays;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -15,6 +16,7 @@ use crate::driver::course::Course;
 use crate::driver::sim::connection::{Connection, Delivery};
 use crate::driver::sim::event::Event;
 use crate::driver::sim::host::Host;
+use crate::driver::sim::path::Paths;
 use crate::driver::sim::queue::Queue;
 use crate::driver::sim::{Fault, Options};
 use crate::event::{self, Record};
@@ -56,7 +58,9 @@ pub struct World {
     pub(super) answers: Vec<Answer>,
     pub(super) queue: Queue<Event>,
     pub(super) course: Course,
-    fault: Fault,
+    pub(super) fault: Fault,
+    /// Present where not every path takes exactly its latency.
+    paths: Option<Box<Paths>>,
     codec: Option<Codec>,
     addresses: BTreeMap<SocketAddr, PeerIndex>,
     pub(super) flow: Flow,
@@ -78,7 +82,8 @@ impl World {
             layout,
             random_seed,
             policy: scenario.policy.clone(),
-            course: Course::new(&population.peers, layout),
+            course: Course::new(&population.peers, layout, options.fault.longest_delay()),
+            paths: Paths::new(&options.fault, population.peers.len(), random_seed),
             addresses: population.peers.iter().map(|plan| (plan.virtual_addr, plan.index)).collect(),
             hosts: population.peers.into_iter().map(Host::new).collect(),
             connections: Vec::new(),
@@ -117,13 +122,13 @@ impl World {
     }
 
     /// Whether nobody sends bad data.
-    pub(super) fn is_faultless(&self) -> bool {
+    pub(super) fn is_honest(&self) -> bool {
         self.fault.every == 0 || self.fault.corrupters.is_empty()
     }
 
     /// Whether this peer may send bad data.
     pub(super) fn corrupts(&self, peer: PeerIndex) -> bool {
-        !self.is_faultless() && self.fault.corrupters.contains(&peer)
+        !self.is_honest() && self.fault.corrupters.contains(&peer)
     }
 
     pub(super) fn tracker_source(&self) -> PeerIndex {
@@ -224,11 +229,7 @@ impl World {
                 let verdict = self.host_mut(peer).verify(piece, layout, digests);
                 inputs.push_back(Input::Verified { piece, verdict });
             }
-            Action::Announce { tracker, request } => {
-                let host = self.host(peer);
-                let (at, stay) = (self.now + host.plan.latency, host.stay);
-                self.schedule(at, peer, Event::AnnounceArrives { peer, stay, tracker, request });
-            }
+            Action::Announce { tracker, request } => self.announce(peer, tracker, request),
             Action::Emit(event) => self.record(peer, event),
         }
     }

@@ -82,7 +82,7 @@ impl<'a> Swarm<'a> {
         let layout = scenario.content.layout;
         let peers = population.peers.len() as u32;
         let addresses = LoopbackRange::reserve(peers + 1);
-        let course = Course::new(&population.peers, layout);
+        let course = Course::new(&population.peers, layout, Span::ZERO);
         let contact = |plan: &crate::scenario::population::PeerPlan| {
             (plan.peer_id, Contact { index: plan.index, latency: plan.latency })
         };

@@ -72,8 +72,8 @@ impl Invariant for Bytes {
         let (useful, unverified) = (kept.useful, peer.picker().unverified_bytes());
         let accounted = kept.verified + kept.failed + unverified;
         // A retry that changes hands drops what it had; that happens only where somebody sends bad data.
-        let faultless = world.is_faultless();
-        ensure(accounted == useful || (!faultless && accounted < useful), || {
+        let honest = world.is_honest();
+        ensure(accounted == useful || (!honest && accounted < useful), || {
             format!(
                 "{useful} useful bytes, but {} verified, {} failed and {unverified} unverified",
                 kept.verified, kept.failed

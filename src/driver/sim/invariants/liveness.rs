@@ -8,6 +8,7 @@ use crate::time::{Span, Time};
 pub(super) struct Liveness {
     /// Longer than this nothing may stand still: ten minutes, or many block times of the slowest link.
     patience: Span,
+    /// Starts when deliveries are no longer disturbed: no progress is promised before.
     last_change: Time,
 }
 
@@ -17,7 +18,10 @@ impl Liveness {
         let rates = world.hosts.iter().flat_map(|host| [host.plan.upload, host.plan.download]).flatten();
         let slowest = rates.filter(|rate| !rate.is_zero()).map(|rate| rate.time_for(block)).max();
         let patience = Span::from_secs(600).max(slowest.unwrap_or_default() * 100);
-        Liveness { patience, last_change: Time::ZERO }
+        // A connection that lost something is given up after five minutes; what it asked for is free from then on.
+        let given_up = if world.fault.disturbances.is_empty() { Span::ZERO } else { Span::from_secs(300) };
+        let patience = patience + given_up + world.fault.longest_delay();
+        Liveness { patience, last_change: world.fault.calm_from() }
     }
 }
 
@@ -33,7 +37,7 @@ impl Invariant for Liveness {
             | Event::Crashed
             | Event::Downloaded { .. }
             | Event::Completed => {
-                self.last_change = record.at;
+                self.last_change = self.last_change.max(record.at);
             }
             _ => {}
         }

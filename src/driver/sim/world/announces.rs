@@ -2,6 +2,7 @@
 
 use crate::driver::sim::event::Event;
 use crate::driver::sim::world::World;
+use crate::driver::sim::world::paths::TIME_OUT;
 use crate::id::PeerIndex;
 use crate::time::Time;
 use crate::tracker::{RequestId, TrackerAction, TrackerInput, TrackerReply};
@@ -15,6 +16,14 @@ pub(in crate::driver::sim) struct Answer {
 }
 
 impl World {
+    pub(super) fn announce(&mut self, peer: PeerIndex, tracker: usize, request: AnnounceRequest) {
+        let stay = self.host(peer).stay;
+        match self.announce_crossing(peer) {
+            Some(at) => self.schedule(at, peer, Event::AnnounceArrives { peer, stay, tracker, request }),
+            None => self.announce_times_out(peer, stay, tracker),
+        }
+    }
+
     pub(super) fn announce_arrives(
         &mut self,
         peer: PeerIndex,
@@ -23,7 +32,7 @@ impl World {
         request: AnnounceRequest,
     ) {
         let host = self.host(peer);
-        let (addr, latency) = (host.plan.virtual_addr, host.plan.latency);
+        let addr = host.plan.virtual_addr;
         let input = TrackerInput::Announce { from: RequestId(u64::from(peer.0)), addr, request };
         for TrackerAction::Reply { reply, .. } in self.ask_tracker(input) {
             let answer = match reply {
@@ -34,10 +43,21 @@ impl World {
                 TrackerReply::Refused(refusal) => Err(refusal.reason),
                 TrackerReply::Scrape(_) => continue,
             };
-            let answered = Event::AnnounceAnswered { peer, stay, tracker, answer };
             let source = self.tracker_source();
-            self.schedule(self.now + latency, source, answered);
+            match self.announce_answer_crossing(peer) {
+                Some(at) => {
+                    self.schedule(at, source, Event::AnnounceAnswered { peer, stay, tracker, answer });
+                }
+                None => self.announce_times_out(peer, stay, tracker),
+            }
         }
+    }
+
+    /// The announce or its answer is lost: the peer hears nothing, for as long as a socket waits.
+    fn announce_times_out(&mut self, peer: PeerIndex, stay: u32, tracker: usize) {
+        let answer = Err("no answer in time".into());
+        let at = self.now + TIME_OUT;
+        self.schedule(at, peer, Event::AnnounceAnswered { peer, stay, tracker, answer });
     }
 
     pub(super) fn tracker_timer(&mut self) {

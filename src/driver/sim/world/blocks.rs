@@ -45,8 +45,11 @@ impl World {
         self.host_mut(peer).uploaded += u64::from(block.length);
         let corrupt = self.fault.corrupts(peer, block);
         let payload = Payload::Virtual { length: block.length, corrupt };
-        let at = self.now + self.connections[link.0 as usize].latency;
-        self.schedule(at, peer, Event::BlockArrives { link, to: side.other(), block, payload });
+        let to = side.other();
+        match self.crossing(link, to) {
+            Some(at) => self.schedule(at, peer, Event::BlockArrives { link, to, block, payload }),
+            None => self.lose(block),
+        }
         self.pump(peer);
         self.leave_if_done(peer);
     }

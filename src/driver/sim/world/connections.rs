@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use crate::driver::sim::connection::{Connection, Delivery, LinkId, Side};
 use crate::driver::sim::event::Event;
 use crate::driver::sim::world::World;
+use crate::driver::sim::world::paths::TIME_OUT;
 use crate::event::CloseReason;
 use crate::id::PeerIndex;
 use crate::link::Uplink;
@@ -15,9 +16,9 @@ use crate::wire::round_trip::round_trip;
 impl World {
     /// A control message, or the end of the connection, sets out for the other end.
     pub(super) fn send(&mut self, link: LinkId, to: Side, delivery: Delivery) {
+        let Some(at) = self.crossing(link, to) else { return };
         let connection = &self.connections[link.0 as usize];
-        let (at, from) = (self.now + connection.latency, connection.end(to.other()).host);
-        let after = connection.end(to).begun;
+        let (from, after) = (connection.end(to.other()).host, connection.end(to).begun);
         self.schedule(at, from, Event::Control { link, to, after, delivery });
     }
 
@@ -65,19 +66,37 @@ impl World {
         let latency = host.plan.latency + self.host(target).plan.latency;
         let link = LinkId(self.connections.len() as u32);
         self.connections.push(Connection::new(dialling, (target, self.host(target).stay), latency));
-        self.schedule(now + latency, peer, Event::Knock { link });
+        self.begin_paths(link);
+        match self.crossing(link, Side::Answering) {
+            Some(at) => self.schedule(at, peer, Event::Knock { link }),
+            None => self.dial_times_out(link),
+        }
+    }
+
+    /// A dial or its answer is lost: whoever dialled hears nothing, for as long as a socket waits.
+    fn dial_times_out(&mut self, link: LinkId) {
+        let connection = &self.connections[link.0 as usize];
+        let (dialling, target) = (connection.end(Side::Dialling), connection.end(Side::Answering).host);
+        let (peer, stay, addr) = (dialling.host, dialling.stay, self.host(target).plan.virtual_addr);
+        self.schedule(self.now + TIME_OUT, peer, Event::NoAnswer { peer, stay, addr });
     }
 
     pub(super) fn knock(&mut self, link: LinkId) {
-        let connection = &mut self.connections[link.0 as usize];
-        let (dialling, latency) = (connection.end(Side::Dialling).clone(), connection.latency);
+        let connection = &self.connections[link.0 as usize];
+        let dialling = connection.end(Side::Dialling).clone();
         let target = connection.end(Side::Answering).host;
-        if self.host(target).peer.is_none() {
-            let (peer, stay, addr) = (dialling.host, dialling.stay, self.host(target).plan.virtual_addr);
-            self.schedule(self.now + latency, target, Event::NoAnswer { peer, stay, addr });
+        let (addr, present) = (self.host(target).plan.virtual_addr, self.host(target).peer.is_some());
+        match self.crossing(link, Side::Dialling) {
+            Some(at) if present => self.schedule(at, target, Event::Answer { link }),
+            Some(at) => {
+                let (peer, stay) = (dialling.host, dialling.stay);
+                self.schedule(at, target, Event::NoAnswer { peer, stay, addr });
+            }
+            None => self.dial_times_out(link),
+        }
+        if !present {
             return;
         }
-        self.schedule(self.now + latency, target, Event::Answer { link });
         let stay = self.host(target).stay;
         let conn = self.host_mut(target).open(link, Side::Answering);
         let end = self.connections[link.0 as usize].end_mut(Side::Answering);

@@ -33,7 +33,7 @@ struct Follower {
 }
 
 impl Course {
-    /// `late` is how much longer than its latency a path may take.
+    /// `late` is how much longer than its latency and jitter a path may take.
     pub fn new(plans: &[PeerPlan], layout: Layout, late: Span) -> Course {
         let peers: Vec<Follower> = plans
             .iter()
@@ -207,6 +207,6 @@ fn grace(plans: &[PeerPlan], layout: Layout) -> Span {
     let block = u64::from(layout.block_size());
     let rates = plans.iter().flat_map(|plan| [plan.upload, plan.download]).flatten();
     let slowest = rates.filter(|rate| !rate.is_zero()).map(|rate| rate.time_for(block)).max();
-    let farthest = plans.iter().map(|plan| plan.latency).max();
+    let farthest = plans.iter().map(|plan| plan.latency + plan.jitter).max();
     Span::from_secs(5) + slowest.unwrap_or_default() * 2 + farthest.unwrap_or_default() * 4
 }

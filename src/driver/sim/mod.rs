@@ -2,7 +2,8 @@
 //!
 //! The same scenario and random seed give the same records, on every machine: integers decide, one total order of
 //! events, one stream of draws per (seed, peer, purpose). A path costs latency, an uplink serves one block at a time,
-//! a downlink queues what arrives together; control messages cost latency only. A dial takes one path there and one
+//! a downlink queues what arrives together; control messages cost latency only. Jitter is drawn by each end for every
+//! delivery. A dial takes one path there and one
 //! back, as a handshake does on an open socket.
 
 mod connection;

@@ -185,3 +185,21 @@ fn a_run_ends_when_the_last_peer_is_complete() {
     let completed = records.iter().filter(|record| record.event == crate::event::Event::Completed).count();
     assert_eq!((outcome.ended, completed), (Ended::Complete, 5));
 }
+
+fn jittery(most: Span) -> Scenario {
+    let mut scenario = scenario();
+    scenario.cohorts.iter_mut().for_each(|cohort| cohort.jitter = most);
+    scenario
+}
+
+#[test]
+fn a_jittery_world_copied_halfway_continues_identically() {
+    for random_seed in 0..5 {
+        let mut world = World::new(&jittery(Span::from_millis(30)), random_seed, &Options::default());
+        steps(&mut world, 300);
+        let mut copy = world.clone();
+        let (original, copied) = (steps(&mut world, 500), steps(&mut copy, 500));
+        assert!(!original.is_empty(), "the swarm was over before it was copied");
+        assert_eq!(original, copied, "random seed {random_seed}");
+    }
+}

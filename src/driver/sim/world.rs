@@ -83,7 +83,7 @@ impl World {
             random_seed,
             policy: scenario.policy.clone(),
             course: Course::new(&population.peers, layout, options.fault.longest_delay()),
-            paths: Paths::new(&options.fault, population.peers.len(), random_seed),
+            paths: Paths::new(&options.fault, &population.peers, random_seed),
             addresses: population.peers.iter().map(|plan| (plan.virtual_addr, plan.index)).collect(),
             hosts: population.peers.into_iter().map(Host::new).collect(),
             connections: Vec::new(),

@@ -36,9 +36,10 @@ const KEEP: &str = "KEEP";
 const MANIFEST: &str = "MANIFEST.toml";
 /// What else a result folder holds of MiniBit's. The manifest goes last, so that an interrupted cleanup can go on.
 const RESULT_FOLDERS: [&str; 1] = ["runs"];
-const RESULT_FILES: [&str; 7] = [
+const RESULT_FILES: [&str; 8] = [
     "completions.csv",
     "runs.csv",
+    "cohorts.csv",
     "timeline.csv",
     "comparison.csv",
     "comparison.md",

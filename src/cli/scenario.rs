@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::{Exit, Usage};
+use crate::experiment::expect::check_metrics;
 use crate::experiment::foresight::warnings_on;
-use crate::metrics::METRICS;
 use crate::scenario::file::{Overrides, ScenarioError, ScenarioFile, load};
 
 /// Checks or shows a scenario without running it.
@@ -19,7 +19,7 @@ pub(super) enum Command {
     },
     /// Print a scenario with every default filled in
     ///
-    /// What is printed is a scenario file again.
+    /// What is printed is a scenario file again. docs/expectations.md explains its [[expect]].
     Show {
         file: PathBuf,
         /// Replace a key, and its axis if there is one: `policy.picker=random`
@@ -94,8 +94,7 @@ fn show(path: &Path, overrides: Overrides, case: Option<usize>) -> anyhow::Resul
 /// Loads a scenario and knows the metrics its expectations may name.
 fn read(path: &Path, overrides: &Overrides) -> Result<ScenarioFile, ScenarioError> {
     let file = load(path, overrides)?;
-    let metrics: Vec<&str> = METRICS.iter().map(|metric| metric.name).collect();
-    file.check_metrics(&metrics)?;
+    check_metrics(&file)?;
     Ok(file)
 }
 

@@ -10,7 +10,7 @@ use std::time::Instant;
 use crate::driver::{Control, DriverError, Ended, Outcome, Recorder};
 use crate::experiment::watch::Watched;
 use crate::experiment::{Perf, Plan, PlannedRun, Store, StoreError, StoredRun, Watch};
-use crate::metrics::{Participant, RunFold, RunMetrics, Summary};
+use crate::metrics::{CohortRow, Participant, RunFold, RunMetrics, Summary};
 use crate::scenario::population::Population;
 use crate::scenario::{DriverKind, Scenario};
 
@@ -52,13 +52,14 @@ pub enum RunResult {
 pub struct Done {
     pub ended: Ended,
     pub summary: Summary,
+    pub cohorts: Vec<CohortRow>,
     pub trace_digest: String,
     pub records: u64,
     pub perf: Perf,
     /// It was there before.
     pub was_stored: bool,
     /// An interrupted run is not kept in the store: everything about it is here.
-    only_here: Option<Box<RunMetrics>>,
+    pub(super) only_here: Option<Box<RunMetrics>>,
 }
 
 impl Run {
@@ -85,6 +86,7 @@ impl Done {
         Done {
             ended: metrics.ended.clone(),
             summary: metrics.summary.clone(),
+            cohorts: metrics.cohorts.clone(),
             trace_digest: metrics.trace_digest.clone(),
             records: metrics.records,
             perf,

@@ -34,7 +34,7 @@ impl<'a> Results<'a> {
             .collect();
         let random_seed = plan.cases.first().map_or(0, |case| case.scenario.random_seed);
         let comparisons = compare(&plan.axes, &cases, random_seed, allow_degraded);
-        let expectations = check(plan, &runs, expects);
+        let expectations = check(plan, &runs, expects, random_seed, allow_degraded);
         Results { plan, store, runs, comparisons, expectations }
     }
 

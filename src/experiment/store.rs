@@ -24,6 +24,15 @@ pub struct StoredRun {
     pub perf: Perf,
 }
 
+/// Counted up whenever the metrics of a run get another form: runs kept in an older one count as not there.
+const FORM: u32 = 2;
+
+/// What is read of a run before it is read whole.
+#[derive(Serialize, Deserialize)]
+struct KeptAs {
+    form: u32,
+}
+
 /// Wall-clock facts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Perf {
@@ -54,6 +63,7 @@ pub enum StoreError {
 impl Store {
     const METRICS: &str = "metrics.json";
     const PERF: &str = "perf.json";
+    const FORM: &str = "form.json";
     const SCENARIO: &str = "scenario.toml";
 
     /// The store of the scenario `name` in `out`, whether it is there or not.
@@ -86,13 +96,17 @@ impl Store {
         self.runs().join(run.as_str())
     }
 
-    /// The run, if it is there.
+    /// The run, if it is there in the form that runs have now.
     pub fn load(&self, run: &RunId) -> Result<Option<StoredRun>, StoreError> {
         let folder = self.folder_of(run);
         if !folder.exists() {
             return Ok(None);
         }
         let damaged = |reason| StoreError::Damaged { run: run.clone(), folder: folder.clone(), reason };
+        let form = folder.join(Self::FORM);
+        if !form.exists() || read::<KeptAs>(&form).map_err(damaged)?.form != FORM {
+            return Ok(None);
+        }
         Ok(Some(StoredRun {
             metrics: read(&folder.join(Self::METRICS)).map_err(damaged)?,
             perf: read(&folder.join(Self::PERF)).map_err(damaged)?,
@@ -108,6 +122,7 @@ impl Store {
             fs::create_dir(&whole)?;
             fs::write(whole.join(Self::METRICS), serde_json::to_vec(&stored.metrics)?)?;
             fs::write(whole.join(Self::PERF), serde_json::to_vec_pretty(&stored.perf)?)?;
+            fs::write(whole.join(Self::FORM), serde_json::to_vec(&KeptAs { form: FORM })?)?;
             fs::write(whole.join(Self::SCENARIO), scenario_toml)?;
             let place = self.folder_of(run);
             // Moved rather than removed: nobody ever sees half of it.

@@ -123,6 +123,18 @@ fn two_processes_may_keep_the_same_run_at_the_same_moment() {
 }
 
 #[test]
+fn runs_kept_in_an_older_form_are_run_again() {
+    let bench = Bench::new();
+    let plan = plan(1);
+    bench.count(&plan);
+    let form = bench.store().folder().join("runs").join(plan.runs[0].id.as_str()).join("form.json");
+    std::fs::write(&form, "{\"form\": 1}").unwrap();
+    assert_eq!(bench.count(&plan).1, 1);
+    std::fs::remove_file(&form).unwrap();
+    assert_eq!((bench.count(&plan).1, bench.count(&plan).1), (1, 0));
+}
+
+#[test]
 fn fresh_runs_replace_stored_ones() {
     let mut bench = Bench::new();
     bench.count(&plan(1));

@@ -9,7 +9,8 @@ use crate::metrics::bound::{self, BoundPeer};
 use crate::metrics::participant::sole_bytes;
 use crate::metrics::peers::{PeerSums, Stay};
 use crate::metrics::timeline::Timeline;
-use crate::metrics::{Counts, End, Participant, PeerRow, Sample, Summary, TraceDigest};
+use crate::metrics::uplinks::Uplinks;
+use crate::metrics::{CohortRow, Counts, End, Participant, PeerRow, Sample, Summary, TraceDigest};
 use crate::time::Time;
 use crate::torrent::layout::Layout;
 
@@ -20,6 +21,8 @@ pub struct RunMetrics {
     pub summary: Summary,
     /// One a peer, in the order of the population.
     pub peers: Vec<PeerRow>,
+    /// In the order of the population.
+    pub cohorts: Vec<CohortRow>,
     pub timeline: Vec<Sample>,
     pub trace_digest: String,
     pub records: u64,
@@ -29,6 +32,8 @@ pub struct RunMetrics {
 #[derive(Clone, Debug)]
 pub struct RunFold<'a> {
     participants: &'a [Participant],
+    /// In the order of the population.
+    cohorts: Vec<&'a str>,
     peers: Vec<PeerSums>,
     counts: Counts,
     timeline: Timeline,
@@ -39,12 +44,26 @@ pub struct RunFold<'a> {
 
 impl<'a> RunFold<'a> {
     pub fn new(participants: &'a [Participant]) -> RunFold<'a> {
+        let mut cohorts: Vec<&str> = Vec::new();
+        let mut cohort_of = |peer: &'a Participant| {
+            cohorts.iter().position(|known| *known == peer.cohort).unwrap_or_else(|| {
+                cohorts.push(&peer.cohort);
+                cohorts.len() - 1
+            }) as u32
+        };
+        let peers: Vec<PeerSums> =
+            participants.iter().map(|peer| PeerSums::new(peer, cohort_of(peer))).collect();
+        let mut uplinks = Uplinks::new(cohorts.len());
+        for (sums, participant) in peers.iter().zip(participants) {
+            uplinks.expect(sums.group, participant.upload);
+        }
         RunFold {
             participants,
-            peers: participants.iter().map(PeerSums::new).collect(),
+            cohorts,
+            peers,
             counts: Counts::default(),
             timeline: Timeline::new(),
-            uplinks: Uplinks::default(),
+            uplinks,
             digest: TraceDigest::default(),
             records: 0,
         }
@@ -57,20 +76,32 @@ impl<'a> RunFold<'a> {
             .zip(self.participants)
             .map(|(sums, participant)| sums.row(participant, &outcome.ended, outcome.at))
             .collect();
-        let mut summary = Summary::of(&rows, outcome.at);
+        let mut summary = Summary::of(rows.iter(), outcome.at);
         summary.bound = bound::last_completion(&self.bound_peers(layout));
-        summary.received_and_offered = self.uplinks.received_and_offered(self.participants);
+        summary.received_and_offered = self.uplinks.of_all();
+        summary.leechers_gave_and_offered = self.uplinks.of_leechers();
         if let Ended::Stranded(stranded) = &outcome.ended {
             summary.stranded_pieces = stranded.pieces.len() as u64;
         }
         RunMetrics {
             ended: outcome.ended.clone(),
             summary,
+            cohorts: self.cohort_rows(&rows, outcome.at),
             peers: rows,
             timeline: self.timeline.finish(outcome.at, &self.counts),
             trace_digest: self.digest.hex(),
             records: self.records,
         }
+    }
+
+    fn cohort_rows(&self, rows: &[PeerRow], ended_at: Time) -> Vec<CohortRow> {
+        let row = |(at, cohort): (usize, &&str)| {
+            let summary = Summary::of(rows.iter().filter(|row| row.cohort == *cohort), ended_at);
+            let summary = Summary { received_and_offered: self.uplinks.of_cohort(at), ..summary };
+            let (given_bytes, own_bytes) = self.uplinks.given_and_own_bytes(at);
+            CohortRow { cohort: (*cohort).to_owned(), summary, given_bytes, own_bytes }
+        };
+        self.cohorts.iter().enumerate().map(row).collect()
     }
 
     /// The peers that ever arrived, with their true arrivals: a bound for what did happen.
@@ -103,7 +134,7 @@ impl<'a> RunFold<'a> {
         peer.stay = Stay::Present;
         self.counts.arrivals += 1;
         *present(&mut self.counts, peer.is_complete()) += 1;
-        self.uplinks.joined(&self.participants[index]);
+        self.uplinks.joined(at, peer.group, self.participants[index].upload);
     }
 
     fn departed(&mut self, at: Time, index: usize, end: End) {
@@ -114,7 +145,7 @@ impl<'a> RunFold<'a> {
         peer.stay = Stay::Over { since: at, end };
         self.counts.departures += 1;
         *present(&mut self.counts, peer.is_complete()) -= 1;
-        self.uplinks.parted(&self.participants[index]);
+        self.uplinks.parted(at, peer.group, self.participants[index].upload);
     }
 
     fn completed(&mut self, at: Time, index: usize) {
@@ -128,13 +159,16 @@ impl<'a> RunFold<'a> {
             self.counts.leechers -= 1;
             self.counts.seeds += 1;
         }
-        self.uplinks.completion(self.counts.downloaded_bytes);
+        self.uplinks.completion(at, self.counts.downloaded_bytes);
     }
 
     fn downloaded(&mut self, index: usize, from: Remote, bytes: u64, fate: BlockFate) {
-        let from_seed = from.is_some_and(|PeerIndex(from)| {
-            self.peers.get(from as usize).is_some_and(|remote| remote.starts_complete)
-        });
+        let to = self.peers[index].group;
+        let from = from.and_then(|PeerIndex(from)| Some(self.peers.get(from as usize)?.group));
+        let from_seed = from.is_some_and(|from| from.starts_complete);
+        if let Some(from) = from {
+            self.uplinks.gave(from, to, bytes);
+        }
         let peer = &mut self.peers[index];
         peer.downloaded_bytes += bytes;
         peer.from_seeds_bytes += if from_seed { bytes } else { 0 };
@@ -153,7 +187,6 @@ impl Recorder for RunFold<'_> {
         self.records += 1;
         self.digest.record(record);
         self.timeline.advance(at, &self.counts);
-        self.uplinks.advance(at);
         if index >= self.peers.len() {
             debug_assert!(false, "a record of peer {index}, who is not in the population");
             return;
@@ -185,42 +218,6 @@ impl Recorder for RunFold<'_> {
             | Event::Announced { .. }
             | Event::AnnounceFailed { .. } => {}
         }
-    }
-}
-
-/// What the uplinks present could have sent up to the last completion, and what was received by then.
-#[derive(Clone, Debug, Default)]
-struct Uplinks {
-    now: Time,
-    /// Bit/s of the peers present.
-    rate: u64,
-    /// Bits × 10⁹ that could have been sent so far.
-    offered: u128,
-    at_last_completion: Option<(u64, u128)>,
-}
-
-impl Uplinks {
-    fn advance(&mut self, now: Time) {
-        self.offered += u128::from(self.rate) * u128::from(now.since(self.now).as_nanos());
-        self.now = self.now.max(now);
-    }
-
-    fn joined(&mut self, peer: &Participant) {
-        self.rate = self.rate.saturating_add(peer.upload.map_or(0, |rate| rate.bits_per_second()));
-    }
-
-    fn parted(&mut self, peer: &Participant) {
-        self.rate = self.rate.saturating_sub(peer.upload.map_or(0, |rate| rate.bits_per_second()));
-    }
-
-    fn completion(&mut self, received_bytes: u64) {
-        self.at_last_completion = Some((received_bytes, self.offered));
-    }
-
-    fn received_and_offered(&self, peers: &[Participant]) -> Option<(u64, u64)> {
-        let (received, offered) = self.at_last_completion?;
-        let limited = peers.iter().all(|peer| peer.upload.is_some());
-        limited.then(|| (received, u64::try_from(offered / 8_000_000_000).unwrap_or(u64::MAX)))
     }
 }
 

@@ -5,6 +5,7 @@
 //! end, so that virtual time gives the same bytes on every machine.
 
 pub mod bound;
+mod cohorts;
 mod fold;
 mod participant;
 mod peers;
@@ -12,7 +13,9 @@ pub mod quantile;
 mod summary;
 mod timeline;
 mod trace;
+mod uplinks;
 
+pub use cohorts::{COHORT_METRICS, CohortRow};
 pub use fold::{RunFold, RunMetrics};
 pub use participant::{Participant, sole_bytes};
 pub use peers::{End, PeerRow};

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::driver::Ended;
 use crate::metrics::Participant;
+use crate::metrics::uplinks::GroupId;
 use crate::time::{Span, Time};
 
 /// How a peer's part in a run ended. A peer that completed is `Complete` whatever came later.
@@ -79,7 +80,7 @@ impl PeerRow {
 /// What is known of one peer while the run goes on.
 #[derive(Clone, Debug)]
 pub(super) struct PeerSums {
-    pub(super) starts_complete: bool,
+    pub(super) group: GroupId,
     pub(super) arrived: Option<Time>,
     pub(super) finished_at: Option<Time>,
     pub(super) stay: Stay,
@@ -100,9 +101,10 @@ pub(super) enum Stay {
 }
 
 impl PeerSums {
-    pub(super) fn new(participant: &Participant) -> PeerSums {
+    /// `cohort` is its position among the cohorts of the population.
+    pub(super) fn new(participant: &Participant, cohort: u32) -> PeerSums {
         PeerSums {
-            starts_complete: participant.starts_complete(),
+            group: GroupId { cohort, starts_complete: participant.starts_complete() },
             arrived: None,
             finished_at: None,
             stay: Stay::NotYet,
@@ -116,7 +118,7 @@ impl PeerSums {
     }
 
     pub(super) fn is_complete(&self) -> bool {
-        self.starts_complete || self.finished_at.is_some()
+        self.group.starts_complete || self.finished_at.is_some()
     }
 
     pub(super) fn row(&self, participant: &Participant, ended: &Ended, run_end: Time) -> PeerRow {

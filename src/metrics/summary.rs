@@ -24,6 +24,7 @@ pub struct Summary {
     pub mean_completion: Option<Span>,
     pub median_completion: Option<Span>,
     pub p95_completion: Option<Span>,
+    pub p99_completion: Option<Span>,
     pub last_completion: Option<Span>,
     pub last_finished_at: Option<Time>,
     pub bound: Option<Time>,
@@ -35,20 +36,22 @@ pub struct Summary {
     /// Bytes received by the last completion, and bytes that the uplinks present could have sent by then; `None` where
     /// a link is unlimited or nobody completed.
     pub received_and_offered: Option<(u64, u64)>,
+    /// The same for what came from peers that started without everything, and for their uplinks.
+    pub leechers_gave_and_offered: Option<(u64, u64)>,
     /// Scenario time at the run's end.
     pub ended_at: Time,
 }
 
 impl Summary {
     /// Sums up the rows; what rows do not show (pieces, links, bound) is left to the caller.
-    pub(super) fn of(rows: &[PeerRow], ended_at: Time) -> Summary {
-        let completions = Sorted::new(rows.iter().filter_map(PeerRow::completion).collect());
-        let count = |test: &dyn Fn(&PeerRow) -> bool| rows.iter().filter(|row| test(row)).count() as u64;
-        let sum = |value: &dyn Fn(&PeerRow) -> u64| rows.iter().map(value).sum();
+    pub(super) fn of<'a>(rows: impl Iterator<Item = &'a PeerRow> + Clone, ended_at: Time) -> Summary {
+        let completions = Sorted::new(rows.clone().filter_map(PeerRow::completion).collect());
+        let count = |test: &dyn Fn(&PeerRow) -> bool| rows.clone().filter(|row| test(row)).count() as u64;
+        let sum = |value: &dyn Fn(&PeerRow) -> u64| rows.clone().map(value).sum();
         let completers = completions.len() as u64;
         let unfinished = count(&|row| !row.completed);
         Summary {
-            peers: rows.len() as u64,
+            peers: rows.clone().count() as u64,
             leechers: completers + unfinished,
             completers,
             unfinished,
@@ -58,8 +61,9 @@ impl Summary {
             mean_completion: completions.mean(),
             median_completion: completions.median(),
             p95_completion: completions.percentile(95),
+            p99_completion: completions.percentile(99),
             last_completion: completions.last(),
-            last_finished_at: rows.iter().filter_map(|row| row.finished_at).max(),
+            last_finished_at: rows.clone().filter_map(|row| row.finished_at).max(),
             bound: None,
             messages_sent: sum(&|row| row.messages_sent),
             downloaded_bytes: sum(&|row| row.downloaded_bytes),
@@ -67,6 +71,7 @@ impl Summary {
             from_seeds_bytes: sum(&|row| row.from_seeds_bytes),
             duplicate_bytes: sum(&|row| row.duplicate_bytes),
             received_and_offered: None,
+            leechers_gave_and_offered: None,
             ended_at,
         }
     }
@@ -87,6 +92,12 @@ impl Summary {
         ratio(received, offered)
     }
 
+    /// The same of what the leechers alone gave and could have given.
+    pub fn leecher_utilisation(&self) -> Option<f64> {
+        let (received, offered) = self.leechers_gave_and_offered?;
+        ratio(received, offered)
+    }
+
     pub fn messages_per_peer(&self) -> Option<f64> {
         ratio(self.messages_sent, self.peers)
     }
@@ -97,11 +108,28 @@ impl Summary {
         self.last_finished_at.is_some() && nanos(self.last_finished_at) * 1000 < nanos(self.bound) * 999
     }
 
+    /// Whether `name` tells of completion times while some are unknown, because the run was cut short: over the rest
+    /// it would flatter.
+    pub fn hides_unknown_times(&self, name: &str) -> bool {
+        self.cut_short > 0 && OF_TIMES.contains(&name)
+    }
+
     /// A metric by its column in `runs.csv`. The outer `None` is an unknown name, the inner one a missing value.
     pub fn metric(&self, name: &str) -> Option<Option<f64>> {
         METRICS.iter().find(|metric| metric.name == name).map(|metric| (metric.value)(self))
     }
 }
+
+/// Metrics over the completion times that are known.
+const OF_TIMES: &[&str] = &[
+    "mean_completion_s",
+    "median_completion_s",
+    "p95_completion_s",
+    "p99_completion_s",
+    "last_completion_s",
+    "last_finished_at_s",
+    "last_over_bound",
+];
 
 /// A column of `runs.csv` that is a number.
 pub struct Metric {
@@ -114,6 +142,7 @@ pub const METRICS: &[Metric] = &[
     Metric { name: "mean_completion_s", value: |run| secs(run.mean_completion) },
     Metric { name: "median_completion_s", value: |run| secs(run.median_completion) },
     Metric { name: "p95_completion_s", value: |run| secs(run.p95_completion) },
+    Metric { name: "p99_completion_s", value: |run| secs(run.p99_completion) },
     Metric { name: "last_completion_s", value: |run| secs(run.last_completion) },
     Metric { name: "last_finished_at_s", value: |run| run.last_finished_at.map(Time::as_secs_f64) },
     Metric { name: "bound_s", value: |run| run.bound.map(Time::as_secs_f64) },
@@ -132,6 +161,7 @@ pub const METRICS: &[Metric] = &[
     Metric { name: "duplicate_bytes", value: |run| Some(run.duplicate_bytes as f64) },
     Metric { name: "share_from_seeds", value: Summary::share_from_seeds },
     Metric { name: "uplink_utilisation", value: Summary::uplink_utilisation },
+    Metric { name: "leecher_utilisation", value: Summary::leecher_utilisation },
     Metric { name: "ended_at_s", value: |run| Some(run.ended_at.as_secs_f64()) },
 ];
 
@@ -139,6 +169,6 @@ fn secs(span: Option<Span>) -> Option<f64> {
     span.map(Span::as_secs_f64)
 }
 
-fn ratio(part: u64, whole: u64) -> Option<f64> {
+pub(super) fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }

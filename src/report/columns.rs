@@ -3,7 +3,7 @@
 use crate::driver::{Ended, Pace};
 use crate::experiment::compare::Comparison;
 use crate::experiment::{Done, Plan, PlannedRun, Run, RunResult};
-use crate::metrics::{PeerRow, Sample, Summary};
+use crate::metrics::{CohortRow, PeerRow, Sample, Summary};
 use crate::report::cell::Cell;
 use crate::time::Span;
 
@@ -47,6 +47,7 @@ pub(super) const RUNS: &[&str] = &[
     "mean_completion_s",
     "median_completion_s",
     "p95_completion_s",
+    "p99_completion_s",
     "last_completion_s",
     "last_finished_at_s",
     "bound_s",
@@ -59,7 +60,31 @@ pub(super) const RUNS: &[&str] = &[
     "share_from_seeds",
     "duplicate_bytes",
     "uplink_utilisation",
+    "leecher_utilisation",
     "ended_at_s",
+];
+
+pub(super) const COHORTS: &[&str] = &[
+    "run_id",
+    AXES,
+    "random_seed",
+    "repeat",
+    "cohort",
+    "peers",
+    "leechers",
+    "completers",
+    "unfinished",
+    "mean_completion_s",
+    "median_completion_s",
+    "p95_completion_s",
+    "last_completion_s",
+    "downloaded_bytes",
+    "uploaded_bytes",
+    "from_seeds_bytes",
+    "share_from_seeds",
+    "duplicate_bytes",
+    "own_share",
+    "uplink_utilisation",
 ];
 
 pub(super) const TIMELINE: &[&str] = &[
@@ -166,6 +191,7 @@ fn summary(ended: &str, run: &Summary) -> Vec<Cell> {
         run.mean_completion.into(),
         run.median_completion.into(),
         run.p95_completion.into(),
+        run.p99_completion.into(),
         run.last_completion.into(),
         run.last_finished_at.into(),
         run.bound.into(),
@@ -178,7 +204,30 @@ fn summary(ended: &str, run: &Summary) -> Vec<Cell> {
         run.share_from_seeds().into(),
         run.duplicate_bytes.into(),
         run.uplink_utilisation().into(),
+        run.leecher_utilisation().into(),
         run.ended_at.into(),
+    ]
+}
+
+pub(super) fn cohort(row: &CohortRow) -> Vec<Cell> {
+    let peers = &row.summary;
+    vec![
+        row.cohort.as_str().into(),
+        peers.peers.into(),
+        peers.leechers.into(),
+        peers.completers.into(),
+        peers.unfinished.into(),
+        peers.mean_completion.into(),
+        peers.median_completion.into(),
+        peers.p95_completion.into(),
+        peers.last_completion.into(),
+        peers.downloaded_bytes.into(),
+        peers.uploaded_bytes.into(),
+        peers.from_seeds_bytes.into(),
+        peers.share_from_seeds().into(),
+        peers.duplicate_bytes.into(),
+        row.own_share().into(),
+        peers.uplink_utilisation().into(),
     ]
 }
 
@@ -248,7 +297,7 @@ pub(super) fn ended(ended: &Ended) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{Counts, METRICS};
+    use crate::metrics::{COHORT_METRICS, Counts, METRICS};
     use crate::time::Time;
 
     /// The columns that `docs/metrics.md` defines for a file, in its order.
@@ -263,6 +312,7 @@ mod tests {
     fn the_page_of_metrics_defines_every_column_of_every_file_in_order() {
         assert_eq!(documented("completions.csv"), COMPLETIONS);
         assert_eq!(documented("runs.csv"), RUNS);
+        assert_eq!(documented("cohorts.csv"), COHORTS);
         assert_eq!(documented("timeline.csv"), TIMELINE);
         assert_eq!(documented("comparison.csv"), COMPARISON);
         assert_eq!(documented("perf.csv"), PERF);
@@ -272,6 +322,7 @@ mod tests {
     fn every_row_is_as_long_as_its_header() {
         let behind_key = |columns: &[&str]| columns.len() - 4;
         assert_eq!(summary("complete", &Summary::default()).len(), behind_key(RUNS));
+        assert_eq!(cohort(&CohortRow::default()).len(), behind_key(COHORTS));
         assert_eq!(
             timeline(&Sample { at: Time::ZERO, counts: Counts::default() }).len(),
             behind_key(TIMELINE)
@@ -279,9 +330,13 @@ mod tests {
     }
 
     #[test]
-    fn every_metric_is_a_column_of_runs() {
+    fn every_metric_is_a_column() {
         for metric in METRICS {
             assert!(RUNS.contains(&metric.name), "{}", metric.name);
+        }
+        let row = CohortRow::default();
+        for metric in COHORT_METRICS {
+            assert!(COHORTS.contains(metric) && row.metric(metric).is_some(), "{metric}");
         }
     }
 }

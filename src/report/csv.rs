@@ -9,7 +9,7 @@ use crate::report::cell::Cell;
 use crate::report::columns;
 use crate::report::file::{WriteError, replace};
 
-/// `completions.csv`, `timeline.csv`, `runs.csv`, `comparison.csv` and `perf.csv`.
+/// `completions.csv`, `timeline.csv`, `runs.csv`, `cohorts.csv`, `comparison.csv` and `perf.csv`.
 pub(super) fn write_all(results: &Results<'_>, folder: &Path) -> Result<(), WriteError> {
     let plan = results.plan;
     per_run(results, &folder.join("completions.csv"), columns::COMPLETIONS, |metrics| {
@@ -21,6 +21,10 @@ pub(super) fn write_all(results: &Results<'_>, folder: &Path) -> Result<(), Writ
     let keyed = |run: &Run, cells: Vec<Cell>| [columns::run_key(plan, &run.planned), cells].concat();
     let runs = results.runs.iter().filter_map(|run| Some(keyed(run, columns::run(run)?)));
     table(&folder.join("runs.csv"), plan, columns::RUNS, runs)?;
+    let cohorts = results.runs.iter().filter_map(|run| Some((run, run.done()?)));
+    let cohorts = cohorts.flat_map(|(run, done)| done.cohorts.iter().map(move |row| (run, row)));
+    let cohorts = cohorts.map(|(run, row)| keyed(run, columns::cohort(row)));
+    table(&folder.join("cohorts.csv"), plan, columns::COHORTS, cohorts)?;
     let comparisons = results.comparisons.iter().map(columns::comparison);
     table(&folder.join("comparison.csv"), plan, columns::COMPARISON, comparisons)?;
     let perf = results.runs.iter().filter_map(|run| Some(keyed(run, columns::perf(run.done()?))));

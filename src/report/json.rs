@@ -32,12 +32,18 @@ pub fn json(results: &Results<'_>) -> Value {
         .iter()
         .map(|one| object(&columns::header(columns::COMPARISON, plan), &columns::comparison(one)));
     let expectations = results.expectations.iter().map(|one| {
+        let axes: Map<String, Value> =
+            one.case.iter().map(|(key, value)| (key.clone(), value.as_str().into())).collect();
         json!({
-            "metric": one.metric,
-            "range": one.range.to_string(),
-            "case": one.case,
+            "subject": one.expect.subject(),
+            "statistic": one.expect.statistic_name(),
+            "range": one.expect.range.to_string(),
+            "axes": axes,
             "runs": one.runs,
             "holding": one.holding,
+            "measured": one.measured,
+            "low": one.interval.map(|(low, _)| low),
+            "high": one.interval.map(|(_, high)| high),
             "holds": one.holds(),
         })
     });

@@ -8,6 +8,7 @@ use crate::experiment::expect::Expectation;
 use crate::experiment::{Done, Results, RunResult};
 use crate::report::cell::for_people;
 use crate::report::form::Form;
+use crate::scenario::file::Statistic;
 use crate::scenario::{DriverKind, Scenario};
 
 /// A whole case may end the same way; its first runs say enough.
@@ -18,23 +19,45 @@ pub(super) fn expectations(results: &Results<'_>, form: Form) -> String {
     let mut text = String::new();
     if !results.expectations.is_empty() {
         text.push_str(&form.heading("Expectations"));
-        results.expectations.iter().for_each(|one| expectation(&mut text, results, one, form));
+        results.expectations.iter().for_each(|one| expectation(&mut text, one, form));
     }
     text
 }
 
 /// `✓ last_over_bound <= 1.3 (policy.picker=random): 5 of 5 runs`
-fn expectation(text: &mut String, results: &Results<'_>, one: &Expectation, form: Form) {
+fn expectation(text: &mut String, one: &Expectation, form: Form) {
     let (bullet, tick) = (form.bullet(), if one.holds() { '✓' } else { '✗' });
-    let case = case_name(results, one.case);
-    let case = if case.is_empty() { case } else { format!(" ({case})") };
-    let rule = form.text(&format!("{} {}{case}", one.metric, one.range));
-    let broken = match one.broken_by {
-        None => String::new(),
-        Some(None) => ", one has no value".to_owned(),
-        Some(Some(value)) => format!(", one has {}", exact_or_for_people(value)),
+    let expect = &one.expect;
+    let statistic = match (expect.statistic, &expect.over) {
+        (Statistic::Every, None) | (Statistic::Mean, Some(_)) => "",
+        (Statistic::Every, Some(_)) => ", every pair",
+        (Statistic::Mean, None) => ", mean",
+        (Statistic::Median, _) => ", median",
+        (Statistic::Least, _) => ", smallest",
+        (Statistic::Most, _) => ", largest",
+        (Statistic::Interval, _) => ", 95 % interval",
     };
-    let _ = writeln!(text, "{bullet}{tick} {rule}: {} of {} runs{broken}", one.holding, one.runs);
+    let case = if one.case.is_empty() { String::new() } else { format!(" ({})", assignments(&one.case)) };
+    let rule = form.text(&format!("{}{statistic} {}{case}", expect.subject(), expect.range));
+    let _ = writeln!(text, "{bullet}{tick} {rule}: {}", found(one));
+}
+
+/// What was found: `5 of 5 runs`, `1.04 (95 % interval 1.01 to 1.06), 10 pairs`.
+fn found(one: &Expectation) -> String {
+    let what = if one.expect.over.is_some() { "pair" } else { "run" };
+    let runs = counted(one.runs, what);
+    match (one.measured, one.interval, one.broken_by) {
+        (Some(measured), None, _) => format!("{}, {runs}", exact_or_for_people(measured)),
+        (Some(measured), Some((low, high)), _) => {
+            let [measured, low, high] = [measured, low, high].map(exact_or_for_people);
+            format!("{measured} (95 % interval {low} to {high}), {runs}")
+        }
+        (None, _, None) => format!("{} of {runs}", one.holding),
+        (None, _, Some(None)) => format!("{} of {runs}, one has no value", one.holding),
+        (None, _, Some(Some(value))) => {
+            format!("{} of {runs}, one has {}", one.holding, exact_or_for_people(value))
+        }
+    }
 }
 
 /// Counts have no decimals.
@@ -123,7 +146,12 @@ fn why_unfinished(done: &Done) -> String {
 fn case_name(results: &Results<'_>, case: usize) -> String {
     let plan = results.plan;
     let values = plan.axes.iter().zip(&plan.cases[case].values);
-    values.map(|(axis, value)| format!("{}={value}", axis.key)).collect::<Vec<_>>().join(", ")
+    let case: Vec<_> = values.map(|(axis, value)| (axis.key.clone(), value.clone())).collect();
+    assignments(&case)
+}
+
+fn assignments(case: &[(String, String)]) -> String {
+    case.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ")
 }
 
 /// The verdict, and how many peers its means had to leave out.

@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 use crate::command::Folder;
 
 /// Files with the same bytes on every machine.
-pub const VIRTUAL: [&str; 5] =
-    ["completions.csv", "runs.csv", "timeline.csv", "comparison.csv", "comparison.md"];
+pub const VIRTUAL: [&str; 6] =
+    ["completions.csv", "runs.csv", "cohorts.csv", "timeline.csv", "comparison.csv", "comparison.md"];
 
 /// Two pickers, six peers that share 16 KiB over slow links.
 const SWARM: &str = r#"
@@ -181,6 +181,35 @@ fn a_threshold_that_does_not_hold_ends_with_99_and_an_unfinished_run_comes_befor
     assert_eq!(folder.minibit(&["run", "swarm.toml", "--set", "time_limit=1 s"]).code(), 3);
     let folder = swarm("[[expect]]\nmetric = \"unfinished\"\nrange = \"= 0\"\n");
     assert!(folder.minibit(&["run", "swarm.toml"]).done().contains("✓ unfinished = 0"));
+}
+
+#[test]
+fn ratios_of_policies_and_of_cohorts_are_expected_over_pairs_and_told() {
+    let expects = "[[expect]]\nmetric = \"mean_completion_s\"\n\
+                   ratio = [\"policy.picker=random\", \"policy.picker=rarest-first\"]\nrange = \"0.5..2\"\n\
+                   [[expect]]\nmetric = \"last_completion_s\"\nstatistic = \"every-pair\"\n\
+                   ratio = [\"cohort=leecher\", \"cohort=seed\"]\nrange = \"> 0\"\n\
+                   [[expect]]\nmetric = \"own_share\"\ncohort = \"leecher\"\nstatistic = \"mean\"\nrange = \"0..1\"\n\
+                   [peers.seed]\nstart_with = \"all\"\nupload = \"1 kB/s\"\n";
+    let folder = swarm(expects);
+    let ran = folder.minibit(&["run", "swarm.toml"]);
+    assert_eq!(ran.code(), 99);
+    for part in [
+        "✓ mean_completion_s: policy.picker=random / policy.picker=rarest-first 0.5..2: ",
+        ", 3 pairs",
+        "✗ last_completion_s: cohort=leecher / cohort=seed, every pair > 0 (policy.picker=rarest-first): 0 of 3 pairs, \
+         one has no value",
+        "✓ own_share of leecher, mean 0..1 (policy.picker=random): ",
+    ] {
+        assert!(ran.stdout().contains(part), "{part:?} is not in: {}", ran.stdout());
+    }
+    assert_eq!(column(&folder, "cohorts.csv", "cohort")[..2], ["leecher", "seed"]);
+    assert_eq!(column(&folder, "cohorts.csv", "uplink_utilisation").len(), 12);
+    let json: serde_json::Value =
+        serde_json::from_str(&folder.minibit(&["run", "swarm.toml", "--json"]).stdout()).unwrap();
+    let mean = &json["expectations"][0];
+    assert_eq!((mean["holds"].as_bool(), mean["runs"].as_u64()), (Some(true), Some(3)));
+    assert!(mean["low"].as_f64().unwrap() <= mean["measured"].as_f64().unwrap());
 }
 
 #[test]

@@ -16,8 +16,8 @@ use jiff::Timestamp;
 
 use super::{Exit, Usage};
 use crate::driver::{Control, DriverError, Outcome, Recorder, sim, tasks};
+use crate::experiment::expect::check_metrics;
 use crate::experiment::{Options, Plan, PlannedRun, Results, Store, Watch, execute};
-use crate::metrics::METRICS;
 use crate::report::{self, Invocation};
 use crate::scenario::file::{MAX_REPEAT, Overrides, ScenarioFile, load};
 use crate::scenario::{DriverKind, Scenario};
@@ -148,8 +148,7 @@ fn read(args: &Args) -> anyhow::Result<ScenarioFile> {
     };
     let refused = |error: &dyn std::fmt::Display| Usage(error.to_string());
     let file = load(&args.scenario, &overrides).map_err(|error| refused(&error))?;
-    let metrics: Vec<&str> = METRICS.iter().map(|metric| metric.name).collect();
-    file.check_metrics(&metrics).map_err(|error| refused(&error))?;
+    check_metrics(&file).map_err(|error| refused(&error))?;
     let drivers = || file.cases.iter().map(|case| case.scenario.driver);
     if drivers().any(|driver| driver == DriverKind::Processes) {
         return Err(Usage("driver = \"processes\" is not available yet; use sim or tasks".to_owned()).into());

@@ -166,6 +166,31 @@ fn uplink_use_is_what_was_received_over_what_could_be_sent_until_the_last_comple
 }
 
 #[test]
+fn a_cohort_is_told_by_its_own_peers_and_by_what_they_gave_whom() {
+    // The seed gives 20 bytes, leecher-1 10 to its like, and leecher-2 nothing; in 4 s the leechers could give 40.
+    let records = [
+        (0, 0, arrived()),
+        (0, 1, arrived()),
+        (0, 2, arrived()),
+        (1, 1, downloaded(0, 1, BlockFate::Useful)),
+        (2, 2, downloaded(0, 1, BlockFate::Useful)),
+        (3, 2, downloaded(1, 2, BlockFate::Useful)),
+        (4, 1, Event::Completed),
+        (9, 2, downloaded(1, 3, BlockFate::Duplicate)),
+    ];
+    let metrics = fold(&records, Ended::TimeLimit, 10);
+    let [seed, leechers] = &metrics.cohorts[..] else { panic!("{:?}", metrics.cohorts) };
+    assert_eq!((seed.cohort.as_str(), leechers.cohort.as_str()), ("seed", "leecher"));
+    assert_eq!((seed.own_share(), leechers.own_share()), (Some(0.0), Some(1.0)));
+    assert_eq!((seed.given_bytes, leechers.given_bytes), (20, 20));
+    assert_eq!(seed.metric("uplink_utilisation"), Some(Some(0.5)));
+    assert_eq!(leechers.metric("uplink_utilisation"), Some(Some(0.25)));
+    assert_eq!(metrics.summary.leecher_utilisation(), Some(0.25));
+    assert_eq!(leechers.metric("mean_completion_s"), Some(Some(4.0)));
+    assert_eq!((leechers.summary.unfinished, leechers.metric("bound_s")), (1, None));
+}
+
+#[test]
 fn the_bound_of_a_run_looks_at_the_peers_that_came() {
     // leecher-2 fetches 40 bytes, all of them only at the seed: 4 s at 10 B/s after arrivals at 0 and 1.
     let records = [(0, 0, arrived()), (1, 2, arrived()), (6, 2, Event::Completed)];

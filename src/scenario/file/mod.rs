@@ -5,7 +5,9 @@
 //! scenario, or which metrics exist ([`ScenarioFile::check_metrics`] is told).
 
 mod axes;
+mod bounds;
 mod cohorts;
+mod conditions;
 mod expect;
 mod names;
 mod origin;
@@ -30,7 +32,8 @@ use report::{Problem, Sources, nearest, one_of, shown};
 use resolve::{Context, resolve};
 use tree::{Table, Value};
 
-pub use expect::{Bounds, Expect};
+pub use bounds::Bounds;
+pub use expect::{Expect, Side, Statistic};
 pub use report::ScenarioError;
 pub use resolve::MAX_REPEAT;
 
@@ -254,18 +257,28 @@ impl Overrides {
 }
 
 impl ScenarioFile {
-    /// Refuses expectations about metrics that are none of `known`.
-    pub fn check_metrics(&self, known: &[&str]) -> Result<(), ScenarioError> {
-        let unknown = |expect: &&Expect| !known.contains(&expect.metric.as_str());
-        let problem = |expect: &Expect| {
-            let title = format!("expect.metric: unknown metric {}", shown(&expect.metric));
-            let help = match nearest(&expect.metric, known.iter().copied()) {
-                Some(meant) => format!("did you mean {meant:?}?"),
-                None => format!("there is {}", one_of(known.iter().copied())),
-            };
-            Problem::new(expect.metric_origin.clone(), title, "expected a column of runs.csv").help(help)
-        };
-        let problems: Vec<Problem> = self.expects.iter().filter(unknown).map(problem).collect();
+    /// Refuses expectations about metrics that are none of `of_runs`, or with a cohort none of `of_cohorts`.
+    pub fn check_metrics(&self, of_runs: &[&str], of_cohorts: &[&str]) -> Result<(), ScenarioError> {
+        let mut problems = Vec::new();
+        for expect in &self.expects {
+            for side in [&expect.of].into_iter().chain(&expect.over) {
+                let (known, file) = match side.cohort {
+                    None => (of_runs, "runs.csv"),
+                    Some(_) => (of_cohorts, "cohorts.csv"),
+                };
+                if known.contains(&side.metric.as_str()) {
+                    continue;
+                }
+                let help = match nearest(&side.metric, known.iter().copied()) {
+                    Some(meant) => format!("did you mean {meant:?}?"),
+                    None => format!("there is {}", one_of(known.iter().copied())),
+                };
+                let title = format!("expect.metric: unknown metric {}", shown(&side.metric));
+                let expected = format!("expected a column of {file}");
+                problems.push(Problem::new(expect.metric_origin.clone(), title, expected).help(help));
+            }
+        }
+        problems.dedup();
         if problems.is_empty() { Ok(()) } else { Err(ScenarioError::new(self.sources.clone(), problems)) }
     }
 

@@ -287,10 +287,6 @@ fn a_wrong_file_is_refused_with_place_key_expectation_and_advice() {
         (small("[[expect]]\nmetric = \"m\"\nrange = \"about 1\""), &["swarm.toml:7:9", "is not a range"]),
         (small("[[expect]]\nrange = \"< 1\""), &["swarm.toml:5:1", "expect.metric: missing"]),
         (
-            small("[[expect]]\nmetric = \"m\"\nrange = \"< 1\"\nratio = [\"a\", \"b\"]"),
-            &["swarm.toml:8:9", "paired ratios are not supported yet"],
-        ),
-        (
             small("[[expect]]\nmetric = \"m\"\nrange = \"< 1\"\nonly = \"policy.picker=random\""),
             &["swarm.toml:8:8", r#"no axis "policy.picker""#],
         ),
@@ -364,12 +360,16 @@ fn hostile_files_are_refused_quickly() {
 #[test]
 fn a_metric_is_checked_against_the_columns_there_are() {
     let file = read(&format!("{SMALL}[[expect]]\nmetric = \"last_over_bond\"\nrange = \"< 2\"\n"));
-    let report = file.check_metrics(&["mean_completion_s", "last_over_bound"]).unwrap_err().to_string();
+    let report = file.check_metrics(&["mean_completion_s", "last_over_bound"], &[]).unwrap_err().to_string();
     assert!(
         report.contains("swarm.toml:6:10") && report.contains(r#"did you mean "last_over_bound"?"#),
         "{report}"
     );
-    assert!(file.check_metrics(&["last_over_bond"]).is_ok());
+    assert!(file.check_metrics(&["last_over_bond"], &[]).is_ok());
+    let of_a_cohort =
+        read(&format!("{SMALL}[[expect]]\nmetric = \"bound_s\"\ncohort = \"leecher\"\nrange = \"< 2\"\n"));
+    let report = of_a_cohort.check_metrics(&["bound_s"], &["own_share"]).unwrap_err().to_string();
+    assert!(report.contains("expected a column of cohorts.csv"), "{report}");
 }
 
 mod written_back {
@@ -498,7 +498,9 @@ mod written_back {
         let again = read(&file.to_toml());
         assert_eq!((&again.base, &again.axes, &again.cases), (&file.base, &file.axes, &file.cases));
         let told = |file: &ScenarioFile| -> Vec<String> {
-            let tell = |expect: &Expect| format!("{} {} {:?}", expect.metric, expect.range, expect.only);
+            let tell = |one: &Expect| {
+                format!("{:?} {:?} {:?} {} {:?}", one.of, one.over, one.statistic, one.range, one.only)
+            };
             file.expects.iter().map(tell).collect()
         };
         assert_eq!(told(&again), told(&file));

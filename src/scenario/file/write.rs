@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::expect::told;
 use super::names::{CHOKERS, DRIVERS, PICKERS, SEED_RULES, START_WITH, STARTED_FIRST, name_of};
 use super::resolve::hex;
 use super::{Axis, Expect, ScenarioFile};
@@ -154,14 +155,29 @@ impl Writer {
 
     fn expect(&mut self, expect: &Expect) {
         self.line(format_args!("\n[[expect]]"));
-        self.text("metric", &expect.metric);
+        if expect.shares_metric() {
+            self.text("metric", &expect.of.metric);
+        }
+        if let Some(cohort) = expect.of.cohort.as_ref().filter(|_| expect.shares_cohort()) {
+            self.text("cohort", cohort);
+        }
+        if let Some(over) = &expect.over {
+            let sides = expect.of.against(over).map(|side| match &told(&side)[..] {
+                [one] => quoted(one),
+                several => list(several),
+            });
+            self.line(format_args!("ratio = [{}]", sides.join(", ")));
+        }
+        self.text("statistic", expect.statistic_name());
         self.text("range", &expect.range.to_string());
         if !expect.only.is_empty() {
-            let only: Vec<String> =
-                expect.only.iter().map(|(axis, value)| quoted(&format!("{axis}={value}"))).collect();
-            self.line(format_args!("only = [{}]", only.join(", ")));
+            self.line(format_args!("only = {}", list(&told(&expect.only))));
         }
     }
+}
+
+fn list(texts: &[String]) -> String {
+    format!("[{}]", texts.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(", "))
 }
 
 fn rate(rate: Option<Rate>) -> String {

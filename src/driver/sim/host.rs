@@ -28,7 +28,7 @@ pub(super) struct Host {
     pub(super) downlink: Downlink,
     /// The block in service, and the number of its service (a service that was broken off has another number).
     pub(super) in_service: Option<(LinkId, Side, Block)>,
-    pub(super) service: u64,
+    pub(super) service: u32,
     /// When the next `Event::Timer` of this stay is scheduled.
     pub(super) timer_at: Option<Time>,
     /// Bytes that left over all stays.
@@ -68,7 +68,7 @@ impl Host {
     pub(super) fn depart(&mut self) -> Option<Peer> {
         self.stay += 1;
         self.in_service = None;
-        self.service += 1;
+        self.service = self.service.wrapping_add(1);
         self.timer_at = None;
         self.leaving = false;
         self.corrupt.clear();

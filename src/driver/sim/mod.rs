@@ -86,8 +86,8 @@ impl World {
                 self.now = limit;
                 return Ok(Ended::TimeLimit);
             }
-            if let Some((at, event)) = self.queue.pop() {
-                self.step(at, event);
+            if let Some((key, event)) = self.queue.pop() {
+                self.step(key.at, event);
             }
             self.hand_over(recorder, invariants.as_deref_mut())?;
         }
@@ -100,15 +100,18 @@ impl World {
         recorder: &mut dyn Recorder,
         invariants: Option<&mut Invariants>,
     ) -> Result<(), DriverError> {
-        let records = std::mem::take(&mut self.records);
-        for record in &records {
+        for record in &self.records {
             recorder.record(record);
         }
-        let touched = std::mem::take(&mut self.touched);
-        let answers = std::mem::take(&mut self.answers);
         if let Some(invariants) = invariants {
-            invariants.look(self, &records, &touched, &answers)?;
+            let records = std::mem::take(&mut self.records);
+            let touched = std::mem::take(&mut self.touched);
+            let answers = std::mem::take(&mut self.answers);
+            return invariants.look(self, &records, &touched, &answers);
         }
+        self.records.clear();
+        self.touched.clear();
+        self.answers.clear();
         Ok(())
     }
 

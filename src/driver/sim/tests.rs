@@ -24,8 +24,8 @@ fn scenario() -> Scenario {
 fn steps(world: &mut World, count: usize) -> Vec<Record> {
     let mut records = Vec::new();
     for _ in 0..count {
-        let Some((at, event)) = world.queue.pop() else { break };
-        world.step(at, event);
+        let Some((key, event)) = world.queue.pop() else { break };
+        world.step(key.at, event);
         records.append(&mut world.records);
     }
     records

@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
 use crate::driver::course::Course;
-use crate::driver::sim::connection::{Connection, Delivery};
-use crate::driver::sim::event::Event;
+use crate::driver::sim::connection::{Connections, Delivery};
+use crate::driver::sim::event::{Event, Parcel, Parcels};
 use crate::driver::sim::host::Host;
 use crate::driver::sim::path::Paths;
 use crate::driver::sim::queue::Queue;
@@ -51,12 +51,13 @@ pub struct World {
     pub(super) random_seed: u64,
     policy: Policy,
     pub(super) hosts: Vec<Host>,
-    pub(super) connections: Vec<Connection>,
+    pub(super) connections: Connections,
     pub(super) tracker: Tracker,
     pub(super) tracker_timer_at: Option<Time>,
     /// The tracker's answers since they were last taken.
     pub(super) answers: Vec<Answer>,
     pub(super) queue: Queue<Event>,
+    pub(super) parcels: Parcels,
     pub(super) course: Course,
     pub(super) fault: Fault,
     /// Present where not every path takes exactly its latency.
@@ -68,7 +69,9 @@ pub struct World {
     pub(super) records: Vec<Record>,
     /// Hosts stepped since the invariants last looked.
     pub(super) touched: Vec<PeerIndex>,
+    /// Empty between steps; kept so that a step allocates nothing.
     actions: Vec<Action>,
+    inputs: VecDeque<Input>,
 }
 
 impl World {
@@ -86,17 +89,19 @@ impl World {
             paths: Paths::new(&options.fault, &population.peers, random_seed),
             addresses: population.peers.iter().map(|plan| (plan.virtual_addr, plan.index)).collect(),
             hosts: population.peers.into_iter().map(Host::new).collect(),
-            connections: Vec::new(),
+            connections: Connections::default(),
             tracker: Tracker::new(scenario.tracker, random_seed),
             tracker_timer_at: None,
             answers: Vec::new(),
             queue: Queue::new(sources),
+            parcels: Parcels::default(),
             fault: options.fault.clone(),
             codec: options.through_codec.then(|| Codec::new(layout.pieces(), layout.largest_request())),
             flow: Flow::default(),
             records: Vec::new(),
             touched: Vec::new(),
             actions: Vec::new(),
+            inputs: VecDeque::new(),
         };
         for peer in world.everybody() {
             let at = world.host(peer).plan.arrival;
@@ -119,6 +124,12 @@ impl World {
 
     pub(super) fn schedule(&mut self, at: Time, source: PeerIndex, event: Event) {
         self.queue.push(at, source.0, event);
+    }
+
+    /// `source` sends a parcel that is to arrive at `at`.
+    pub(super) fn dispatch(&mut self, at: Time, source: PeerIndex, parcel: Parcel) {
+        let parcel = self.parcels.insert(parcel);
+        self.schedule(at, source, Event::Arrival { parcel });
     }
 
     /// Whether nobody sends bad data.
@@ -144,32 +155,57 @@ impl World {
             Event::Crash { peer, stay } => self.crash(peer, stay),
             Event::Leave { peer, stay } => self.leave(peer, stay),
             Event::Timer { peer, stay } => self.timer(peer, stay),
-            Event::Knock { link } => self.knock(link),
-            Event::Answer { link } => self.answer(link),
-            Event::NoAnswer { peer, stay, addr } => {
+            Event::Knock { link } => {
+                self.knock(link);
+                self.connections.happened(link);
+            }
+            Event::Answer { link } => {
+                self.answer(link);
+                self.connections.happened(link);
+            }
+            Event::UplinkFree { peer, service } => self.uplink_free(peer, service),
+            Event::Arrival { parcel } => {
+                let parcel = self.parcels.take(parcel);
+                self.parcel_arrives(parcel);
+            }
+            Event::TrackerTimer => self.tracker_timer(),
+        }
+        self.connections.clear_away();
+    }
+
+    fn parcel_arrives(&mut self, parcel: Parcel) {
+        match parcel {
+            Parcel::NoAnswer { peer, stay, addr } => {
                 if self.is_here(peer, stay) {
                     self.input(peer, Input::ConnectFailed { addr });
                 }
             }
-            Event::Control { link, to, after, delivery } => self.control(link, to, after, delivery),
-            Event::UplinkFree { peer, service } => self.uplink_free(peer, service),
-            Event::BlockArrives { link, to, block, payload } => self.block_arrives(link, to, block, payload),
-            Event::BlockThrough { link, to, block, payload } => self.block_through(link, to, block, payload),
-            Event::AnnounceArrives { peer, stay, tracker, request } => {
-                self.announce_arrives(peer, stay, tracker, request);
+            Parcel::Control { link, to, after, delivery } => {
+                self.control(link, to, after, delivery);
+                self.connections.happened(link);
             }
-            Event::AnnounceAnswered { peer, stay, tracker, answer } => {
+            Parcel::Block { link, to, block, payload } => {
+                self.block_arrives(link, to, block, payload);
+                self.connections.happened(link);
+            }
+            Parcel::BlockThrough { link, to, block, payload } => {
+                self.block_through(link, to, block, payload);
+                self.connections.happened(link);
+            }
+            Parcel::Announce { peer, stay, tracker, request } => {
+                self.announce_arrives(peer, stay, tracker, *request);
+            }
+            Parcel::AnnounceAnswer { peer, stay, tracker, answer } => {
                 if self.is_here(peer, stay) {
                     self.input(
                         peer,
                         match answer {
-                            Ok(response) => Input::Announced { tracker, response },
+                            Ok(response) => Input::Announced { tracker, response: *response },
                             Err(reason) => Input::AnnounceFailed { tracker, reason },
                         },
                     );
                 }
             }
-            Event::TrackerTimer => self.tracker_timer(),
         }
     }
 
@@ -187,17 +223,18 @@ impl World {
     /// Hands one input to a peer and carries out what it wants done, with everything that follows at once.
     pub(super) fn input(&mut self, peer: PeerIndex, input: Input) {
         self.touched.push(peer);
-        let mut inputs = VecDeque::from([input]);
+        let mut inputs = std::mem::take(&mut self.inputs);
         let mut actions = std::mem::take(&mut self.actions);
+        inputs.push_back(input);
         while let Some(input) = inputs.pop_front() {
             let now = self.now;
-            let Some(state) = self.host_mut(peer).peer.as_mut() else { break };
+            let Some(state) = self.host_mut(peer).peer.as_mut() else { continue };
             state.handle(now, input, &mut actions);
             for action in actions.drain(..) {
                 self.carry_out(peer, action, &mut inputs);
             }
         }
-        self.actions = actions;
+        (self.inputs, self.actions) = (inputs, actions);
         self.pump(peer);
         self.leave_if_done(peer);
         self.set_timer(peer);

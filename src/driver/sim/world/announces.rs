@@ -1,6 +1,6 @@
 //! The tracker in virtual time: a host without links of its own, reached after the asker's latency.
 
-use crate::driver::sim::event::Event;
+use crate::driver::sim::event::{Event, Parcel};
 use crate::driver::sim::world::World;
 use crate::driver::sim::world::paths::TIME_OUT;
 use crate::id::PeerIndex;
@@ -19,7 +19,10 @@ impl World {
     pub(super) fn announce(&mut self, peer: PeerIndex, tracker: usize, request: AnnounceRequest) {
         let stay = self.host(peer).stay;
         match self.announce_crossing(peer) {
-            Some(at) => self.schedule(at, peer, Event::AnnounceArrives { peer, stay, tracker, request }),
+            Some(at) => {
+                let request = Box::new(request);
+                self.dispatch(at, peer, Parcel::Announce { peer, stay, tracker, request });
+            }
             None => self.announce_times_out(peer, stay, tracker),
         }
     }
@@ -38,7 +41,7 @@ impl World {
             let answer = match reply {
                 TrackerReply::Announce(response) => {
                     self.answers.push(Answer { asker: peer, response: response.clone() });
-                    Ok(response)
+                    Ok(Box::new(response))
                 }
                 TrackerReply::Refused(refusal) => Err(refusal.reason),
                 TrackerReply::Scrape(_) => continue,
@@ -46,7 +49,7 @@ impl World {
             let source = self.tracker_source();
             match self.announce_answer_crossing(peer) {
                 Some(at) => {
-                    self.schedule(at, source, Event::AnnounceAnswered { peer, stay, tracker, answer });
+                    self.dispatch(at, source, Parcel::AnnounceAnswer { peer, stay, tracker, answer });
                 }
                 None => self.announce_times_out(peer, stay, tracker),
             }
@@ -57,7 +60,7 @@ impl World {
     fn announce_times_out(&mut self, peer: PeerIndex, stay: u32, tracker: usize) {
         let answer = Err("no answer in time".into());
         let at = self.now + TIME_OUT;
-        self.schedule(at, peer, Event::AnnounceAnswered { peer, stay, tracker, answer });
+        self.dispatch(at, peer, Parcel::AnnounceAnswer { peer, stay, tracker, answer });
     }
 
     pub(super) fn tracker_timer(&mut self) {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::driver::sim::connection::{LinkId, Side};
-use crate::driver::sim::event::Event;
+use crate::driver::sim::event::{Event, Parcel};
 use crate::driver::sim::world::World;
 use crate::id::{Block, PeerIndex};
 use crate::peer::Input;
@@ -30,14 +30,14 @@ impl World {
         let Some((link, side)) = self.host(peer).link(conn) else { return };
         let host = self.host_mut(peer);
         host.in_service = Some((link, side, block));
-        host.service += 1;
+        host.service = host.service.wrapping_add(1);
         let (free_at, service) = (host.serve(now, block), host.service);
         self.flow.underway += u64::from(block.length);
-        self.connections[link.0 as usize].end_mut(side.other()).begun += 1;
+        self.connections[link].end_mut(side.other()).begun += 1;
         self.schedule(free_at, peer, Event::UplinkFree { peer, service });
     }
 
-    pub(super) fn uplink_free(&mut self, peer: PeerIndex, service: u64) {
+    pub(super) fn uplink_free(&mut self, peer: PeerIndex, service: u32) {
         if self.host(peer).service != service {
             return;
         }
@@ -47,7 +47,10 @@ impl World {
         let payload = Payload::Virtual { length: block.length, corrupt };
         let to = side.other();
         match self.crossing(link, to) {
-            Some(at) => self.schedule(at, peer, Event::BlockArrives { link, to, block, payload }),
+            Some(at) => {
+                self.connections.expect(link);
+                self.dispatch(at, peer, Parcel::Block { link, to, block, payload });
+            }
             None => self.lose(block),
         }
         self.pump(peer);
@@ -55,7 +58,7 @@ impl World {
     }
 
     pub(super) fn block_arrives(&mut self, link: LinkId, to: Side, block: Block, payload: Payload) {
-        let end = self.connections[link.0 as usize].end(to);
+        let end = self.connections[link].end(to);
         if end.conn.is_none() {
             self.lose(block);
             return;
@@ -65,12 +68,13 @@ impl World {
         if through == now {
             self.block_through(link, to, block, payload);
         } else {
-            self.schedule(through, peer, Event::BlockThrough { link, to, block, payload });
+            self.connections.expect(link);
+            self.dispatch(through, peer, Parcel::BlockThrough { link, to, block, payload });
         }
     }
 
     pub(super) fn block_through(&mut self, link: LinkId, to: Side, block: Block, payload: Payload) {
-        let end = self.connections[link.0 as usize].end_mut(to);
+        let end = self.connections[link].end_mut(to);
         let Some(conn) = end.conn else {
             self.lose(block);
             return;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::driver::sim::connection::{Connection, Delivery, LinkId, Side};
-use crate::driver::sim::event::Event;
+use crate::driver::sim::event::{Event, Parcel};
 use crate::driver::sim::world::World;
 use crate::driver::sim::world::paths::TIME_OUT;
 use crate::event::CloseReason;
@@ -17,20 +17,21 @@ impl World {
     /// A control message, or the end of the connection, sets out for the other end.
     pub(super) fn send(&mut self, link: LinkId, to: Side, delivery: Delivery) {
         let Some(at) = self.crossing(link, to) else { return };
-        let connection = &self.connections[link.0 as usize];
+        let connection = &self.connections[link];
         let (from, after) = (connection.end(to.other()).host, connection.end(to).begun);
-        self.schedule(at, from, Event::Control { link, to, after, delivery });
+        self.connections.expect(link);
+        self.dispatch(at, from, Parcel::Control { link, to, after, delivery });
     }
 
-    pub(super) fn control(&mut self, link: LinkId, to: Side, after: u64, delivery: Delivery) {
-        let end = self.connections[link.0 as usize].end_mut(to);
+    pub(super) fn control(&mut self, link: LinkId, to: Side, after: u32, delivery: Delivery) {
+        let end = self.connections[link].end_mut(to);
         if let Some(delivery) = end.admit(after, delivery) {
             self.deliver(link, to, delivery);
         }
     }
 
     pub(super) fn deliver(&mut self, link: LinkId, to: Side, delivery: Delivery) {
-        let end = self.connections[link.0 as usize].end_mut(to);
+        let end = self.connections[link].end_mut(to);
         let (peer, Some(conn)) = (end.host, end.conn) else { return };
         match delivery {
             Delivery::Message(message) => {
@@ -60,38 +61,42 @@ impl World {
         let Some(target) = self.addresses.get(&addr).copied() else {
             let (peer, stay) = dialling;
             let at = now + host.plan.latency * 2;
-            self.schedule(at, peer, Event::NoAnswer { peer, stay, addr });
+            self.dispatch(at, peer, Parcel::NoAnswer { peer, stay, addr });
             return;
         };
         let latency = host.plan.latency + self.host(target).plan.latency;
-        let link = LinkId(self.connections.len() as u32);
-        self.connections.push(Connection::new(dialling, (target, self.host(target).stay), latency));
+        let stay = self.host(target).stay;
+        let link = self.connections.insert(Connection::new(dialling, (target, stay), latency));
         self.begin_paths(link);
         match self.crossing(link, Side::Answering) {
-            Some(at) => self.schedule(at, peer, Event::Knock { link }),
+            Some(at) => {
+                self.connections.expect(link);
+                self.schedule(at, peer, Event::Knock { link });
+            }
             None => self.dial_times_out(link),
         }
     }
 
     /// A dial or its answer is lost: whoever dialled hears nothing, for as long as a socket waits.
     fn dial_times_out(&mut self, link: LinkId) {
-        let connection = &self.connections[link.0 as usize];
+        let connection = &self.connections[link];
         let (dialling, target) = (connection.end(Side::Dialling), connection.end(Side::Answering).host);
         let (peer, stay, addr) = (dialling.host, dialling.stay, self.host(target).plan.virtual_addr);
-        self.schedule(self.now + TIME_OUT, peer, Event::NoAnswer { peer, stay, addr });
+        self.dispatch(self.now + TIME_OUT, peer, Parcel::NoAnswer { peer, stay, addr });
+        self.connections.closed(link);
     }
 
     pub(super) fn knock(&mut self, link: LinkId) {
-        let connection = &self.connections[link.0 as usize];
-        let dialling = connection.end(Side::Dialling).clone();
+        let connection = &self.connections[link];
+        let (peer, stay) = (connection.end(Side::Dialling).host, connection.end(Side::Dialling).stay);
         let target = connection.end(Side::Answering).host;
         let (addr, present) = (self.host(target).plan.virtual_addr, self.host(target).peer.is_some());
         match self.crossing(link, Side::Dialling) {
-            Some(at) if present => self.schedule(at, target, Event::Answer { link }),
-            Some(at) => {
-                let (peer, stay) = (dialling.host, dialling.stay);
-                self.schedule(at, target, Event::NoAnswer { peer, stay, addr });
+            Some(at) if present => {
+                self.connections.expect(link);
+                self.schedule(at, target, Event::Answer { link });
             }
+            Some(at) => self.dispatch(at, target, Parcel::NoAnswer { peer, stay, addr }),
             None => self.dial_times_out(link),
         }
         if !present {
@@ -99,14 +104,14 @@ impl World {
         }
         let stay = self.host(target).stay;
         let conn = self.host_mut(target).open(link, Side::Answering);
-        let end = self.connections[link.0 as usize].end_mut(Side::Answering);
+        let end = self.connections[link].end_mut(Side::Answering);
         (end.conn, end.stay) = (Some(conn), stay);
-        let remote = self.remote(dialling.host, Direction::Incoming);
+        let remote = self.remote(peer, Direction::Incoming);
         self.input(target, Input::Connected { conn, remote });
     }
 
     pub(super) fn answer(&mut self, link: LinkId) {
-        let connection = &self.connections[link.0 as usize];
+        let connection = &self.connections[link];
         let (peer, stay) = (connection.end(Side::Dialling).host, connection.end(Side::Dialling).stay);
         let target = connection.end(Side::Answering).host;
         if !self.is_here(peer, stay) {
@@ -114,7 +119,7 @@ impl World {
             return;
         }
         let conn = self.host_mut(peer).open(link, Side::Dialling);
-        self.connections[link.0 as usize].end_mut(Side::Dialling).conn = Some(conn);
+        self.connections[link].end_mut(Side::Dialling).conn = Some(conn);
         let remote = self.remote(target, Direction::Outgoing);
         self.input(peer, Input::Connected { conn, remote });
     }
@@ -127,12 +132,13 @@ impl World {
 
     /// This side closes the connection; the other end hears of it after whatever is on its way there.
     pub(super) fn close_end(&mut self, link: LinkId, side: Side) {
-        let end = self.connections[link.0 as usize].end_mut(side);
+        let end = self.connections[link].end_mut(side);
         let Some(conn) = end.conn.take() else { return };
         let peer = end.host;
         self.host_mut(peer).close(conn);
         self.break_off(peer, link);
         self.send(link, side.other(), Delivery::Closed(CloseReason::ClosedByRemote));
+        self.connections.closed(link);
     }
 
     /// The block in service for a connection that is gone is lost, and the uplink free.
@@ -144,9 +150,9 @@ impl World {
         self.lose(block);
         let host = self.host_mut(peer);
         host.in_service = None;
-        host.service += 1;
+        host.service = host.service.wrapping_add(1);
         host.uplink = Uplink::new(host.plan.upload);
-        let waiting = self.connections[link.0 as usize].end_mut(side.other()).block_settled();
+        let waiting = self.connections[link].end_mut(side.other()).block_settled();
         for delivery in waiting {
             self.deliver(link, side.other(), delivery);
         }

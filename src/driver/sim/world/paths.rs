@@ -18,7 +18,7 @@ impl World {
 
     /// When what is sent now over a connection comes to that side; `None` if it is lost.
     pub(super) fn crossing(&mut self, link: LinkId, to: Side) -> Option<Time> {
-        let connection = &self.connections[link.0 as usize];
+        let connection = &self.connections[link];
         let even = self.now + connection.latency;
         let Some(paths) = &mut self.paths else { return Some(even) };
         let ends = (connection.end(to.other()).host, connection.end(to).host);

@@ -1,0 +1,237 @@
+//! A calendar queue (Brown 1988): a ring of buckets of equal width, the present one sorted, what lies beyond the ring
+//! in a heap. Taking and putting cost the same however many events are pending.
+//!
+//! Buckets are lists through one slab, so that they hold no spare room; a bitmap finds the next one that is not empty.
+//! The width follows the density of events. None of this shows in the order, which is the keys' alone.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::Key;
+
+/// Buckets in the ring.
+const RING: u64 = 1 << 15;
+const WORDS: usize = RING as usize / 64;
+/// A nanosecond logarithm: buckets begin at 2^20 ns, about a millisecond, and never become narrower than 2^10 ns.
+const FIRST_WIDTH: u32 = 20;
+const LEAST_WIDTH: u32 = 10;
+const GREATEST_WIDTH: u32 = 40;
+/// The width is looked at every so many buckets, or sooner when so many events have come: an instant at which much
+/// happens, like the start of a run, says nothing about the width.
+const BUCKETS_PER_LOOK: u32 = 4096;
+const CROWDED_BUCKETS_PER_LOOK: u32 = 64;
+const EVENTS_PER_LOOK: u32 = 1 << 16;
+/// More events than this in the average bucket and it is made narrower.
+const DENSE: u32 = 32;
+/// Fewer than this, while most events land beyond the ring, and it is made wider.
+const SPARSE: u32 = 4;
+/// The end of a list.
+const NONE: u32 = u32::MAX;
+
+#[derive(Clone, Debug)]
+pub(super) struct Calendar<E> {
+    /// A bucket is `2^width` ns.
+    width: u32,
+    /// The number of the present bucket: time divided by the width.
+    present: u64,
+    /// What is left of the present bucket, latest first; and whatever was put before its end since.
+    sorted: Vec<Entry<E>>,
+    /// First entry of each bucket's list, by bucket number modulo `RING`.
+    heads: Box<[u32]>,
+    /// A bit per bucket that is not empty.
+    filled: Box<[u64; WORDS]>,
+    slab: Vec<Cell<E>>,
+    /// First of the cells that are free.
+    vacant: u32,
+    beyond: BinaryHeap<Reverse<Entry<E>>>,
+    load: Load,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry<E> {
+    key: Key,
+    event: E,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Cell<E> {
+    entry: Entry<E>,
+    next: u32,
+}
+
+/// What the width is judged by.
+#[derive(Clone, Copy, Debug, Default)]
+struct Load {
+    buckets: u32,
+    events: u32,
+    beyond: u32,
+}
+
+impl<E: Copy> Calendar<E> {
+    pub(super) fn new() -> Calendar<E> {
+        Calendar {
+            width: FIRST_WIDTH,
+            present: 0,
+            sorted: Vec::new(),
+            heads: vec![NONE; RING as usize].into(),
+            filled: Box::new([0; WORDS]),
+            slab: Vec::new(),
+            vacant: NONE,
+            beyond: BinaryHeap::new(),
+            load: Load::default(),
+        }
+    }
+
+    pub(super) fn push(&mut self, key: Key, event: E) {
+        self.load.events += 1;
+        self.place(Entry { key, event });
+    }
+
+    pub(super) fn pop(&mut self) -> Option<(Key, E)> {
+        self.next()?;
+        self.sorted.pop().map(|entry| (entry.key, entry.event))
+    }
+
+    /// The key of what comes next.
+    pub(super) fn next(&mut self) -> Option<Key> {
+        if self.sorted.is_empty() {
+            self.advance();
+        }
+        self.sorted.last().map(|entry| entry.key)
+    }
+
+    fn place(&mut self, entry: Entry<E>) {
+        let bucket = entry.key.at.as_nanos() >> self.width;
+        if bucket <= self.present {
+            let later = self.sorted.partition_point(|other| other.key > entry.key);
+            self.sorted.insert(later, entry);
+        } else if bucket - self.present < RING {
+            self.link(bucket, entry);
+        } else {
+            self.load.beyond += 1;
+            self.beyond.push(Reverse(entry));
+        }
+    }
+
+    fn link(&mut self, bucket: u64, entry: Entry<E>) {
+        let place = (bucket % RING) as usize;
+        let cell = Cell { entry, next: self.heads[place] };
+        let at = match self.slab.get_mut(self.vacant as usize) {
+            Some(free) => {
+                let at = std::mem::replace(&mut self.vacant, free.next);
+                *free = cell;
+                at
+            }
+            None => {
+                self.slab.push(cell);
+                u32::try_from(self.slab.len() - 1).expect("fewer than 2^32 events are pending")
+            }
+        };
+        self.heads[place] = at;
+        self.filled[place / 64] |= 1 << (place % 64);
+    }
+
+    /// Makes the next bucket that is not empty the present one.
+    fn advance(&mut self) {
+        self.adapt();
+        match self.next_filled() {
+            Some(bucket) => self.present = bucket,
+            None => {
+                let Some(Reverse(first)) = self.beyond.peek() else { return };
+                self.present = first.key.at.as_nanos() >> self.width;
+            }
+        }
+        self.open();
+        while let Some(Reverse(entry)) = self.beyond.peek() {
+            if (entry.key.at.as_nanos() >> self.width) - self.present >= RING {
+                break;
+            }
+            let Some(Reverse(entry)) = self.beyond.pop() else { break };
+            self.place(entry);
+        }
+        self.load.buckets += 1;
+    }
+
+    /// Moves the present bucket's list into `sorted`.
+    fn open(&mut self) {
+        let place = (self.present % RING) as usize;
+        let mut at = std::mem::replace(&mut self.heads[place], NONE);
+        self.filled[place / 64] &= !(1 << (place % 64));
+        while let Some(cell) = self.slab.get_mut(at as usize) {
+            self.sorted.push(cell.entry);
+            let next = std::mem::replace(&mut cell.next, self.vacant);
+            self.vacant = at;
+            at = next;
+        }
+        self.sorted.sort_unstable_by_key(|entry| Reverse(entry.key));
+    }
+
+    /// The number of the first bucket after the present one whose list is not empty.
+    fn next_filled(&self) -> Option<u64> {
+        let start = ((self.present + 1) % RING) as usize;
+        let (first, offset) = (start / 64, start % 64);
+        let ahead = |word: usize, mask: u64| {
+            let bits = self.filled[word] & mask;
+            (bits != 0).then(|| word as u64 * 64 + u64::from(bits.trailing_zeros()))
+        };
+        let found = ahead(first, u64::MAX << offset)
+            .or_else(|| (1..WORDS).find_map(|step| ahead((first + step) % WORDS, u64::MAX)))
+            .or_else(|| ahead(first, !(u64::MAX << offset)))?;
+        Some(self.present + 1 + (found + RING - start as u64) % RING)
+    }
+
+    /// Narrower buckets where they fill up, wider ones where most events miss the ring.
+    fn adapt(&mut self) {
+        let crowded = self.load.events >= EVENTS_PER_LOOK && self.load.buckets >= CROWDED_BUCKETS_PER_LOOK;
+        if self.load.buckets < BUCKETS_PER_LOOK && !crowded {
+            return;
+        }
+        let Load { buckets, events, beyond } = std::mem::take(&mut self.load);
+        if events / buckets > DENSE && self.width > LEAST_WIDTH {
+            self.resize(self.width - 1);
+        } else if events / buckets < SPARSE && beyond > events / 2 && self.width < GREATEST_WIDTH {
+            self.resize(self.width + 1);
+        }
+    }
+
+    /// Only while `sorted` is empty: everything pending lies in the ring or beyond it.
+    fn resize(&mut self, width: u32) {
+        let mut pending: Vec<Entry<E>> = self.beyond.drain().map(|Reverse(entry)| entry).collect();
+        while let Some(bucket) = self.next_filled() {
+            // Opened in place: the ring is emptied front to back.
+            self.present = bucket;
+            self.open();
+            pending.append(&mut self.sorted);
+        }
+        let Some(first) = pending.iter().map(|entry| entry.key.at.as_nanos()).min() else { return };
+        self.width = width;
+        // The bucket before the first one: `advance` opens the first next.
+        self.present = (first >> width).saturating_sub(1);
+        for entry in pending {
+            self.place(entry);
+        }
+    }
+}
+
+impl<E> PartialEq for Entry<E> {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl<E> Eq for Entry<E> {}
+
+impl<E> PartialOrd for Entry<E> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<E> Ord for Entry<E> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.key.cmp(&other.key)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,12 @@
 //! A look into a peer for invariants and traces: read-only, and never used by the peer itself.
 
-use crate::id::{BlockId, ConnId, PieceIndex};
+use crate::id::{Block, BlockId, ConnId, PeerId, PieceIndex};
 use crate::peer::Peer;
 use crate::peer::connection::Connection;
 use crate::peer::picker::Picker;
 use crate::peer::policy::Policy;
 use crate::peer::seam::RemotePeer;
+use crate::time::Time;
 use crate::torrent::bitfield::Bitfield;
 
 /// One connection as its peer sees it.
@@ -49,9 +50,14 @@ impl<'a> ConnectionView<'a> {
         &self.0.outstanding
     }
 
-    /// How many of its requests wait for our uplink.
-    pub fn queued_uploads(&self) -> usize {
-        self.0.uploads.len()
+    /// Its requests that wait for our uplink.
+    pub fn queued_uploads(&self) -> impl Iterator<Item = Block> + 'a {
+        self.0.uploads.iter().copied()
+    }
+
+    /// When we last sent it anything.
+    pub fn last_sent_at(&self) -> Time {
+        self.0.last_sent_at
     }
 }
 
@@ -86,5 +92,10 @@ impl Peer {
     /// The most requests that may ever be outstanding on a connection.
     pub fn pipeline_cap(&self) -> usize {
         self.policy.pipeline.max as usize
+    }
+
+    /// Never to be connected to again, because it sent bad data.
+    pub fn is_banned(&self, peer_id: PeerId) -> bool {
+        self.blame.is_banned(peer_id)
     }
 }

@@ -166,6 +166,16 @@ impl End {
         None
     }
 
+    /// Something arrived that has to wait for blocks.
+    pub(super) fn holds_back(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// A block that is meant for this end is in service, on its way, or in the downlink.
+    pub(super) fn awaits_blocks(&self) -> bool {
+        self.settled < self.begun
+    }
+
     /// A block has come through, or never will: what was waiting for it, and for no later one, may act now.
     pub(super) fn block_settled(&mut self) -> Vec<Delivery> {
         self.settled += 1;

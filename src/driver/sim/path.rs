@@ -57,6 +57,11 @@ impl Paths {
         self.arrivals[at] = [Time::ZERO; 2];
     }
 
+    /// When what set out last comes to this side of a connection; `Time::NEVER` where something was lost.
+    pub(super) fn latest_arrival(&self, link: LinkId, to: Side) -> Time {
+        self.arrivals[link.0 as usize][to as usize]
+    }
+
     /// When what sets out now over a connection comes to the side it is sent `to`, where the latency alone would have
     /// it there at `even`; `None` if it never does.
     pub(super) fn crossing(

@@ -8,6 +8,7 @@ mod blocks;
 mod connections;
 mod paths;
 mod stays;
+pub(super) mod view;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;

@@ -1,17 +1,21 @@
-//! Whoever is banned sent bad data, and stays out.
+//! Whoever is banned sent data of a piece that failed, was no honest peer, and stays out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Invariant, ensure};
 use crate::driver::sim::world::World;
-use crate::event::{Event, Record};
-use crate::id::PeerIndex;
+use crate::event::{BlockFate, Event, Record};
+use crate::id::{PeerIndex, PieceIndex};
 use crate::peer::Peer;
 
 #[derive(Default)]
 pub(super) struct Bans {
     /// Who banned whom in its present stay.
     banned: BTreeSet<(PeerIndex, PeerIndex)>,
+    /// Who sent whom blocks of a piece that has no verdict yet.
+    senders: BTreeMap<(PeerIndex, PieceIndex), BTreeSet<PeerIndex>>,
+    /// Who got blocks of a failed piece from whom in its present stay.
+    evidence: BTreeSet<(PeerIndex, PeerIndex)>,
 }
 
 impl Invariant for Bans {
@@ -20,19 +24,41 @@ impl Invariant for Bans {
     }
 
     fn record(&mut self, world: &World, record: &Record) -> Result<(), String> {
+        let peer = record.peer;
         match record.event {
-            Event::Arrived { .. } => self.banned.retain(|(by, _)| *by != record.peer),
-            Event::Banned { remote } => {
-                let Some(remote) = remote else { return Ok(()) };
-                ensure(world.corrupts(remote), || format!("banned {remote}, which is honest"))?;
-                self.banned.insert((record.peer, remote));
+            Event::Arrived { .. } => {
+                self.banned.retain(|(by, _)| *by != peer);
+                self.evidence.retain(|(by, _)| *by != peer);
+                self.senders.retain(|(by, _), _| *by != peer);
             }
+            Event::Downloaded { from: Some(from), block, fate: BlockFate::Useful } if !world.is_honest() => {
+                self.senders.entry((peer, block.piece)).or_default().insert(from);
+            }
+            Event::PieceVerified { piece } => {
+                self.senders.remove(&(peer, piece));
+            }
+            Event::PieceFailed { piece, .. } => {
+                let senders = self.senders.remove(&(peer, piece)).unwrap_or_default();
+                self.evidence.extend(senders.into_iter().map(|sender| (peer, sender)));
+            }
+            Event::Banned { remote: Some(remote) } => {
+                ensure(world.corrupts(remote), || format!("banned {remote}, which is honest"))?;
+                ensure(self.evidence.contains(&(peer, remote)), || {
+                    format!("banned {remote}, from which no failed piece came")
+                })?;
+                self.banned.insert((peer, remote));
+            }
+            // Somebody who is not connected any more.
+            Event::Banned { remote: None } => no_honest_peer_is_banned(world, peer)?,
             _ => {}
         }
         Ok(())
     }
 
     fn peer(&mut self, _world: &World, index: PeerIndex, peer: &Peer) -> Result<(), String> {
+        if self.banned.is_empty() {
+            return Ok(());
+        }
         peer.connections().try_for_each(|(conn, connection)| {
             let Some(remote) = connection.remote().index else { return Ok(()) };
             ensure(!self.banned.contains(&(index, remote)), || {
@@ -40,4 +66,11 @@ impl Invariant for Bans {
             })
         })
     }
+}
+
+fn no_honest_peer_is_banned(world: &World, by: PeerIndex) -> Result<(), String> {
+    let Some(peer) = &world.host(by).peer else { return Ok(()) };
+    let mut honest = world.everybody().filter(|other| !world.corrupts(*other));
+    let banned = honest.find(|other| peer.is_banned(world.host(*other).plan.peer_id));
+    ensure(banned.is_none(), || format!("banned {banned:?}, which is honest"))
 }

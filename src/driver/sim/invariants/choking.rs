@@ -1,5 +1,6 @@
-//! Slots are kept, only interested peers are unchoked, and the optimistic unchoke moves on while somebody waits for
-//! it. (That nobody is choked within a round unless it lost interest is asserted by the peer itself, which knows.)
+//! Slots are kept, only interested peers are unchoked, nobody is choked within a round of its unchoke unless it lost
+//! interest, the optimistic unchoke moves on while somebody waits for it, and when nothing is on its way both ends agree
+//! about who is choked.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +10,20 @@ use crate::event::{Event, Record};
 use crate::id::{ConnId, PeerIndex};
 use crate::peer::Peer;
 use crate::peer::policy::ChokerPolicy;
-use crate::time::Time;
+use crate::time::{Span, Time};
 
 #[derive(Default)]
 pub(super) struct Choking {
     /// Since when a connection holds its slot by lot, or waits choked and interested.
     by_lot: BTreeMap<(PeerIndex, ConnId, PeerIndex), Time>,
     waiting: BTreeMap<(PeerIndex, ConnId, PeerIndex), Time>,
+    /// When a connection was unchoked last: by whom, whom.
+    unchoked: BTreeMap<(PeerIndex, PeerIndex), Time>,
+    /// Who was choked again since the last look, and how soon.
+    choked: Vec<(PeerIndex, PeerIndex, Span)>,
+    /// How often a peer was stepped since the last look: after several steps nobody can tell whether the remote was
+    /// interested when it was choked.
+    stepped: BTreeMap<PeerIndex, u32>,
 }
 
 impl Invariant for Choking {
@@ -26,7 +34,16 @@ impl Invariant for Choking {
     fn record(&mut self, _world: &World, record: &Record) -> Result<(), String> {
         let peer = record.peer;
         match record.event {
+            Event::Unchoked { remote: Some(remote), .. } => {
+                self.unchoked.insert((peer, remote), record.at);
+            }
+            Event::Choked { remote: Some(remote) } => {
+                if let Some(since) = self.unchoked.remove(&(peer, remote)) {
+                    self.choked.push((peer, remote, record.at.since(since)));
+                }
+            }
             Event::Disconnected { remote: Some(remote), .. } => {
+                self.unchoked.remove(&(peer, remote));
                 self.by_lot.retain(|(owner, _, other), _| (*owner, *other) != (peer, remote));
                 self.waiting.retain(|(owner, _, other), _| (*owner, *other) != (peer, remote));
             }
@@ -40,8 +57,12 @@ impl Invariant for Choking {
     }
 
     fn peer(&mut self, world: &World, index: PeerIndex, peer: &Peer) -> Result<(), String> {
+        *self.stepped.entry(index).or_default() += 1;
         let policy = peer.policy();
         let unchoked: Vec<_> = peer.connections().filter(|(_, connection)| connection.unchoked()).collect();
+        for (conn, _) in peer.connections() {
+            both_ends_agree(world, index, conn)?;
+        }
         for (conn, connection) in &unchoked {
             ensure(connection.remote_interested(), || format!("{conn:?} is unchoked, but not interested"))?;
             ensure(world.host(index).plan.uploads(), || format!("{conn:?} is unchoked without an uplink"))?;
@@ -56,6 +77,28 @@ impl Invariant for Choking {
             Ok(())
         }
     }
+
+    fn world(&mut self, world: &World) -> Result<(), String> {
+        let stepped = std::mem::take(&mut self.stepped);
+        let known = |by: &PeerIndex| stepped.get(by) == Some(&1);
+        let choked = std::mem::take(&mut self.choked);
+        choked.into_iter().filter(|(by, ..)| known(by)).try_for_each(|(by, whom, held)| {
+            let Some(peer) = &world.host(by).peer else { return Ok(()) };
+            let connection = peer.connections().find(|(_, other)| other.remote().index == Some(whom));
+            let wants_more = connection.is_some_and(|(_, other)| other.remote_interested());
+            ensure(!wants_more || held >= peer.policy().round, || {
+                format!("{by} choked {whom}, which was interested, after {held} only")
+            })
+        })
+    }
+}
+
+fn both_ends_agree(world: &World, index: PeerIndex, conn: ConnId) -> Result<(), String> {
+    let Some([own, other]) = world.ends(index, conn) else { return Ok(()) };
+    let (believed, so) = (own.view.unchokes_us(), other.view.unchoked());
+    ensure(believed == so || !world.has_heard_all(own, other), || {
+        format!("at rest we take {conn:?} to unchoke us: {believed}, which does: {so}")
+    })
 }
 
 impl Choking {

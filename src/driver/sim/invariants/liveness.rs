@@ -1,6 +1,9 @@
-//! Where somebody present has what somebody present lacks, something moves before long.
+//! Where somebody present has what somebody present lacks, something moves before long; and a run that ends by itself
+//! has a reason to.
 
 use super::{Invariant, ensure};
+use crate::driver::Ended;
+use crate::driver::sim::host::Host;
 use crate::driver::sim::world::World;
 use crate::event::{Event, Record};
 use crate::time::{Span, Time};
@@ -49,13 +52,37 @@ impl Invariant for Liveness {
         if still <= self.patience {
             return Ok(());
         }
-        let here = || world.hosts.iter().filter(|host| host.peer.is_some());
-        let stuck = here().find(|leecher| {
-            here().any(|holder| holder.plan.uploads() && !holder.have.is_subset_of(&leecher.have))
-        });
+        let stuck = could_get_something(world);
         ensure(stuck.is_none(), || {
             let name = stuck.map_or("", |host| host.plan.name.as_str());
             format!("nothing has moved for {still}, although {name} could still get something")
         })
     }
+
+    fn at_end(&mut self, world: &World, ended: &Ended) -> Result<(), String> {
+        let incomplete = here(world).find(|host| !host.have.is_full());
+        let stuck = could_get_something(world);
+        match ended {
+            Ended::Complete => ensure(incomplete.is_none(), || {
+                let name = incomplete.map_or("", |host| host.plan.name.as_str());
+                format!("the run ended as complete, but {name} is not")
+            }),
+            Ended::Stranded(_) => ensure(stuck.is_none(), || {
+                let name = stuck.map_or("", |host| host.plan.name.as_str());
+                format!("the run ended as stranded, but {name} could still get something")
+            }),
+            Ended::TimeLimit | Ended::Interrupted => Ok(()),
+        }
+    }
+}
+
+fn here(world: &World) -> impl Iterator<Item = &Host> {
+    world.hosts.iter().filter(|host| host.peer.is_some())
+}
+
+/// A peer that lacks a piece which somebody has and would give.
+fn could_get_something(world: &World) -> Option<&Host> {
+    let gives = |holder: &&Host| holder.plan.uploads();
+    here(world)
+        .find(|leecher| here(world).filter(gives).any(|holder| !holder.have.is_subset_of(&leecher.have)))
 }

@@ -1,17 +1,28 @@
-//! The tracker's counts add up, nobody is told of himself, and `completed` counts once a peer.
+//! The tracker knows exactly who announced within two intervals and did not stop, counts seeds and leechers among them
+//! right, tells nobody of himself, of a stranger or of the same peer twice, and counts `completed` once for an entry.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Invariant, ensure};
 use crate::driver::sim::world::Answer;
 use crate::driver::sim::world::{INFO_HASH, World};
 use crate::event::{Event, Record};
 use crate::id::PeerIndex;
+use crate::time::Time;
+use crate::wire::announce::AnnounceEvent;
 
 #[derive(Default)]
 pub(super) struct Tracker {
+    /// Whom the tracker must know.
+    entries: BTreeMap<PeerIndex, Entry>,
+    downloads: u32,
     completed: BTreeSet<PeerIndex>,
-    announced: BTreeSet<PeerIndex>,
+}
+
+struct Entry {
+    expires: Time,
+    complete: bool,
+    told_completed: bool,
 }
 
 impl Invariant for Tracker {
@@ -27,19 +38,61 @@ impl Invariant for Tracker {
     }
 
     fn answer(&mut self, world: &World, answer: &Answer) -> Result<(), String> {
-        self.announced.insert(answer.asker);
-        let own = world.host(answer.asker).plan.virtual_addr;
-        let peers = &answer.response.peers;
-        ensure(!peers.contains(&own), || "was told of itself".into())?;
-        let distinct: BTreeSet<_> = peers.iter().collect();
-        ensure(distinct.len() == peers.len(), || "was told of a peer twice".into())?;
-        let Some(counts) = world.tracker.counts(&INFO_HASH) else { return Ok(()) };
-        let living = (counts.complete + counts.incomplete) as usize;
-        ensure(living <= self.announced.len(), || {
-            format!("{living} living entries, {} peers ever announced", self.announced.len())
+        self.entries.retain(|_, entry| entry.expires > world.now);
+        self.announced(world, answer);
+        self.told_well(world, answer)?;
+        let counts = world.tracker.counts(&INFO_HASH).unwrap_or_default();
+        let complete = self.entries.values().filter(|entry| entry.complete).count();
+        let expected = (complete, self.entries.len() - complete, self.downloads);
+        let counted = (counts.complete as usize, counts.incomplete as usize, counts.downloaded);
+        ensure(counted == expected, || {
+            format!("seeds, leechers and downloads counted: {counted:?}, there are {expected:?}")
         })?;
-        ensure(counts.downloaded as usize <= self.completed.len(), || {
-            format!("{} downloads counted, {} peers completed", counts.downloaded, self.completed.len())
+        let told = (answer.response.complete, answer.response.incomplete);
+        ensure(told == (Some(counts.complete), Some(counts.incomplete)), || {
+            format!("told of {told:?} seeds and leechers, counted {counted:?}")
+        })?;
+        // With lost answers a peer may say it again after its entry has expired.
+        let says_once = world.fault.disturbances.is_empty();
+        ensure(!says_once || self.downloads as usize <= self.completed.len(), || {
+            format!("{} downloads counted, {} peers completed", self.downloads, self.completed.len())
         })
+    }
+
+    fn world(&mut self, world: &World) -> Result<(), String> {
+        let overdue = world.tracker.deadline().filter(|due| *due < world.now);
+        ensure(overdue.is_none(), || format!("an entry that expired at {overdue:?} is still there"))
+    }
+}
+
+impl Tracker {
+    fn announced(&mut self, world: &World, answer: &Answer) {
+        if answer.event == AnnounceEvent::Stopped {
+            self.entries.remove(&answer.asker);
+            return;
+        }
+        let says_completed = answer.event == AnnounceEvent::Completed;
+        let told_before = self.entries.get(&answer.asker).is_some_and(|entry| entry.told_completed);
+        if says_completed && !told_before {
+            self.downloads += 1;
+        }
+        let entry = Entry {
+            expires: world.now + answer.response.interval * 2,
+            complete: says_completed || answer.left == Some(0),
+            told_completed: says_completed || told_before,
+        };
+        self.entries.insert(answer.asker, entry);
+    }
+
+    fn told_well(&self, world: &World, answer: &Answer) -> Result<(), String> {
+        let own = world.host(answer.asker).plan.virtual_addr;
+        let told = &answer.response.peers;
+        ensure(!told.contains(&own), || "was told of itself".into())?;
+        let distinct: BTreeSet<_> = told.iter().collect();
+        ensure(distinct.len() == told.len(), || "was told of a peer twice".into())?;
+        let living: BTreeSet<_> =
+            self.entries.keys().map(|peer| world.host(*peer).plan.virtual_addr).collect();
+        let stranger = told.iter().find(|addr| !living.contains(addr));
+        ensure(stranger.is_none(), || format!("was told of {stranger:?}, which is not in the swarm"))
     }
 }

@@ -6,12 +6,15 @@ use crate::driver::sim::world::paths::TIME_OUT;
 use crate::id::PeerIndex;
 use crate::time::Time;
 use crate::tracker::{RequestId, TrackerAction, TrackerInput, TrackerReply};
-use crate::wire::announce::{AnnounceRequest, AnnounceResponse};
+use crate::wire::announce::{AnnounceEvent, AnnounceRequest, AnnounceResponse};
 
 /// An answer of the tracker and who asked: what the invariants look at.
 #[derive(Clone, Debug)]
 pub(in crate::driver::sim) struct Answer {
     pub(in crate::driver::sim) asker: PeerIndex,
+    /// As what it announced, and how many bytes it said it lacked.
+    pub(in crate::driver::sim) event: AnnounceEvent,
+    pub(in crate::driver::sim) left: Option<u64>,
     pub(in crate::driver::sim) response: AnnounceResponse,
 }
 
@@ -36,11 +39,13 @@ impl World {
     ) {
         let host = self.host(peer);
         let addr = host.plan.virtual_addr;
+        let (event, left) = (request.event, request.left);
         let input = TrackerInput::Announce { from: RequestId(u64::from(peer.0)), addr, request };
         for TrackerAction::Reply { reply, .. } in self.ask_tracker(input) {
             let answer = match reply {
                 TrackerReply::Announce(response) => {
-                    self.answers.push(Answer { asker: peer, response: response.clone() });
+                    let told = response.clone();
+                    self.answers.push(Answer { asker: peer, event, left, response: told });
                     Ok(Box::new(response))
                 }
                 TrackerReply::Refused(refusal) => Err(refusal.reason),

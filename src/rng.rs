@@ -37,6 +37,7 @@ pub enum Purpose {
     Bootstrap = 12,
     Connector = 13,
     Fault = 14,
+    Overlay = 15,
 }
 
 /// A seeded stream of draws.

@@ -134,7 +134,7 @@ fn rejoins_without_crash(cohort: &Cohort) -> bool {
 fn everybody_unchoked(scenario: &Scenario) -> Option<String> {
     let policy = &scenario.policy;
     let slots = policy.unchoke_slots.saturating_add(policy.optimistic_slots);
-    let connections = policy.max_connections.min(scenario.peers().saturating_sub(1));
+    let connections = scenario.most_connections();
     (policy.choker != ChokerPolicy::UnchokeAll && slots >= connections).then(|| {
         format!(
             "the choker decides nothing: {slots} slots are enough for all of at most {connections} connections"

@@ -129,10 +129,10 @@ impl Announcer {
         }
     }
 
-    /// A connection is gone and `connections` of at most `max` are left: ask for more peers early if that is less
-    /// than half, at most once per half interval.
-    pub fn lost_connection(&mut self, connections: usize, max: usize) {
-        if connections * 2 < max && self.registered.is_some() && self.failures == 0 {
+    /// A connection is gone and `connections` of the `enough` that the peer would like are left: ask for more peers
+    /// early if that is less than half, at most once per half interval.
+    pub fn lost_connection(&mut self, connections: usize, enough: usize) {
+        if connections * 2 < enough && self.registered.is_some() && self.failures == 0 {
             let early = self.answered + self.interval.div(2).max(self.min_interval);
             self.due = self.due.min(early);
         }

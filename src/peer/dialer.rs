@@ -1,9 +1,12 @@
-//! Whom to dial: the addresses the tracker told us, and when one that failed may be tried again.
+//! Whom to dial: the addresses the tracker told us, or those of a fixed overlay, and when one that failed may be tried
+//! again. And how many connections are enough.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
 use crate::id::PeerId;
+use crate::peer::seam::Neighbours;
 use crate::time::{Span, Time};
 
 /// First wait after a failed dial or a short connection; doubled each time up to `LONGEST_WAIT`.
@@ -13,12 +16,24 @@ const LONGEST_WAIT: Span = Span::from_secs(240);
 const MAX_ADDRESSES: usize = 2_000;
 
 /// The addresses a peer knows and what it has learnt about them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Dialer {
+    limits: Limits,
     /// Ready to be dialled, first come, first dialled.
     ready: VecDeque<SocketAddr>,
     known: BTreeMap<SocketAddr, Contact>,
     dialing: u32,
+}
+
+/// How many connections a peer seeks and bears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Limits {
+    FromTracker {
+        dial: Option<u32>,
+        most: u32,
+    },
+    /// Just its neighbours, however many.
+    Fixed,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -44,19 +59,63 @@ enum State {
 }
 
 impl Dialer {
+    pub(crate) fn new(neighbours: Neighbours, max_connections: u32) -> Dialer {
+        let (limits, addresses) = match neighbours {
+            Neighbours::FromTracker { dial } => {
+                (Limits::FromTracker { dial, most: max_connections }, Vec::new())
+            }
+            Neighbours::Fixed { dial } => (Limits::Fixed, dial),
+        };
+        let mut dialer = Dialer { limits, ready: VecDeque::new(), known: BTreeMap::new(), dialing: 0 };
+        addresses.into_iter().for_each(|addr| dialer.add(addr));
+        dialer
+    }
+
     /// The tracker named these.
     pub(crate) fn learn(&mut self, addresses: &[SocketAddr], own: SocketAddr) {
+        if self.limits == Limits::Fixed {
+            return;
+        }
         for &addr in addresses {
-            if addr == own
-                || addr.port() == 0
-                || self.known.len() >= MAX_ADDRESSES
-                || self.known.contains_key(&addr)
-            {
-                continue;
+            if addr != own && addr.port() != 0 && self.known.len() < MAX_ADDRESSES {
+                self.add(addr);
             }
-            self.known
-                .insert(addr, Contact { state: State::Ready, dialing: false, failures: 0, peer_id: None });
+        }
+    }
+
+    fn add(&mut self, addr: SocketAddr) {
+        if let Entry::Vacant(unknown) = self.known.entry(addr) {
+            unknown.insert(Contact { state: State::Ready, dialing: false, failures: 0, peer_id: None });
             self.ready.push_back(addr);
+        }
+    }
+
+    /// Whether one more connection would be too many.
+    pub(crate) fn is_full(&self, connections: u32) -> bool {
+        match self.limits {
+            Limits::FromTracker { most, .. } => connections >= most,
+            Limits::Fixed => false,
+        }
+    }
+
+    /// How many connections are enough; `None` where there are no others to be had.
+    pub(crate) fn enough(&self) -> Option<u32> {
+        match self.limits {
+            Limits::FromTracker { dial, most } => Some(dial.unwrap_or(most).min(most)),
+            Limits::Fixed => None,
+        }
+    }
+
+    /// Whether a peer with so many connections, made or in the making, dials.
+    pub(crate) fn seeks(&self, connections: u32) -> bool {
+        self.enough().is_none_or(|enough| connections < enough)
+    }
+
+    /// How many addresses to ask the tracker for; `None` for as many as it gives.
+    pub(crate) fn wanted(&self) -> Option<u32> {
+        match self.limits {
+            Limits::FromTracker { dial, .. } => dial,
+            Limits::Fixed => Some(0),
         }
     }
 
@@ -203,13 +262,17 @@ mod tests {
         SocketAddr::from(([10, 0, 0, last], 6881))
     }
 
+    fn from_tracker(dial: Option<u32>) -> Dialer {
+        Dialer::new(Neighbours::FromTracker { dial }, 40)
+    }
+
     fn nobody(_: SocketAddr, _: Option<PeerId>) -> bool {
         false
     }
 
     #[test]
     fn each_address_is_dialled_once_and_never_our_own() {
-        let mut dialer = Dialer::default();
+        let mut dialer = from_tracker(None);
         dialer.learn(&[addr(1), addr(2), addr(1)], addr(2));
         assert_eq!(dialer.next(Time::ZERO, nobody), Some(addr(1)));
         dialer.learn(&[addr(1)], addr(2));
@@ -218,7 +281,7 @@ mod tests {
 
     #[test]
     fn a_failed_dial_waits_longer_each_time() {
-        let mut dialer = Dialer::default();
+        let mut dialer = from_tracker(None);
         dialer.learn(&[addr(1)], addr(9));
         let mut now = Time::ZERO;
         for expected in [15, 30, 60, 120, 240, 240] {
@@ -232,7 +295,7 @@ mod tests {
 
     #[test]
     fn an_address_whose_peer_is_connected_otherwise_is_left_alone() {
-        let mut dialer = Dialer::default();
+        let mut dialer = from_tracker(None);
         let id = PeerId([7; 20]);
         dialer.learn(&[addr(1)], addr(9));
         dialer.next(Time::ZERO, nobody);
@@ -241,5 +304,23 @@ mod tests {
         let later = Time::ZERO + LONGEST_WAIT;
         dialer.wake(later);
         assert_eq!(dialer.next(later, |_, other| other == Some(id)), None);
+    }
+
+    #[test]
+    fn a_peer_dials_up_to_its_number_and_bears_more() {
+        let dialer = from_tracker(Some(7));
+        assert!(dialer.seeks(6) && !dialer.seeks(7) && !dialer.is_full(39) && dialer.is_full(40));
+        assert_eq!((dialer.wanted(), from_tracker(None).wanted()), (Some(7), None));
+        assert!(from_tracker(None).seeks(39) && !from_tracker(Some(90)).seeks(40));
+    }
+
+    #[test]
+    fn in_a_fixed_overlay_the_neighbours_alone_are_dialled_and_no_limit_holds() {
+        let mut dialer = Dialer::new(Neighbours::Fixed { dial: vec![addr(1), addr(2)] }, 1);
+        dialer.learn(&[addr(3)], addr(9));
+        assert!(dialer.seeks(1_000) && !dialer.is_full(1_000));
+        let dialled = std::iter::from_fn(|| dialer.next(Time::ZERO, nobody));
+        assert_eq!(dialled.collect::<Vec<_>>(), [addr(1), addr(2)]);
+        assert_eq!(dialer.wanted(), Some(0), "it announces and asks for nobody");
     }
 }

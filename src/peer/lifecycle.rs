@@ -70,7 +70,7 @@ impl Peer {
             self.close(now, twin, CloseReason::AlreadyConnected, actions);
             return None;
         }
-        let full = self.connections.count() >= self.policy.max_connections;
+        let full = self.dialer.is_full(self.connections.count());
         full.then_some(CloseReason::TooManyConnections)
     }
 
@@ -121,8 +121,8 @@ impl Peer {
         if self.have.is_full() && connection.pieces.is_full() {
             self.dialer.both_complete(addr);
         } else {
-            let (left, most) = (self.connections.count(), self.policy.max_connections);
-            self.announcer.lost_connection(left as usize, most as usize);
+            let (left, enough) = (self.connections.count(), self.dialer.enough().unwrap_or(0));
+            self.announcer.lost_connection(left as usize, enough as usize);
         }
         emit(Event::Disconnected { remote: connection.remote.index, reason }, actions);
         true
@@ -136,7 +136,7 @@ impl Peer {
 
     /// Dials as many known addresses as there is room for.
     pub(super) fn dial(&mut self, now: Time, actions: &mut Vec<Action>) {
-        while self.connections.count() + self.dialer.dialing() < self.policy.max_connections {
+        while self.dialer.seeks(self.connections.count() + self.dialer.dialing()) {
             let connections = &self.connections;
             let connected = |addr, peer_id| {
                 let mut remotes = connections.iter().map(|(_, connection)| &connection.remote);
@@ -159,7 +159,7 @@ impl Peer {
     /// the connections on which nothing is under way, the least interested and oldest first. Otherwise a few peers that have nothing for each other could
     /// stay among themselves for ever. (libtorrent's peer turnover, for peers that starve.)
     fn make_room(&mut self, now: Time, actions: &mut Vec<Action>) {
-        let full = self.connections.count() >= self.policy.max_connections;
+        let full = self.dialer.is_full(self.connections.count());
         let starved = !self.have.is_full() && now.since(self.last_block_at) >= self.policy.snub_after;
         if !full || !starved || !self.dialer.has_others() {
             return;
@@ -191,7 +191,7 @@ impl Peer {
             downloaded: self.downloaded,
             left: Some(self.missing),
             event,
-            num_want: None,
+            num_want: self.dialer.wanted(),
         };
         actions.push(Action::Announce { tracker, request });
     }

@@ -28,7 +28,8 @@ mod upload;
 mod verify;
 
 pub use seam::{
-    Action, ConnSet, Deadline, DeadlineReason, Direction, Features, Input, RemotePeer, Setup, Verdict,
+    Action, ConnSet, Deadline, DeadlineReason, Direction, Features, Input, Neighbours, RemotePeer, Setup,
+    Verdict,
 };
 
 use std::net::SocketAddr;
@@ -124,7 +125,7 @@ impl Peer {
             picker_draws: draws(Purpose::Picker),
             choker: Choker::new(&policy),
             announcer: Announcer::new(setup.trackers, draws(Purpose::Announcer)),
-            dialer: Dialer::default(),
+            dialer: Dialer::new(setup.neighbours, policy.max_connections),
             blame: Blame::default(),
             connections: Connections::default(),
             next_round: now + phase,

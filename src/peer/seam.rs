@@ -188,6 +188,16 @@ pub enum DeadlineReason {
     Redial,
 }
 
+/// Where a peer's connections come from. Either way it accepts who dials it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Neighbours {
+    /// The peer asks the tracker for `dial` addresses (`None`: as many as it gives), and dials while it has fewer
+    /// connections than that (`None`: than its policy's `max_connections`). It never has more than `max_connections`.
+    FromTracker { dial: Option<u32> },
+    /// A fixed overlay: these alone are dialled, whatever the tracker says, and no limit cuts them off.
+    Fixed { dial: Vec<SocketAddr> },
+}
+
 /// Everything a peer has to know to begin.
 #[derive(Clone, Debug)]
 pub struct Setup {
@@ -204,6 +214,7 @@ pub struct Setup {
     pub policy: Policy,
     /// False for an uplink of 0 B/s: such a peer never unchokes.
     pub uploads: bool,
+    pub neighbours: Neighbours,
     /// How many trackers `Action::Announce` may name, in order of preference.
     pub trackers: usize,
 }

@@ -22,8 +22,8 @@ impl Peer {
         }
         let round = (self.uploads && self.connections.count() > 0).then_some(self.next_round);
         let check = (self.connections.count() > 0).then_some(self.next_check);
-        let room = self.connections.count() + self.dialer.dialing() < self.policy.max_connections;
-        let redial = if room { self.dialer.due() } else { None };
+        let seeks = self.dialer.seeks(self.connections.count() + self.dialer.dialing());
+        let redial = if seeks { self.dialer.due() } else { None };
         [
             (round, DeadlineReason::ChokeRound),
             (self.announcer.due(), DeadlineReason::Announce),

@@ -3,6 +3,7 @@
 
 pub mod content;
 pub mod file;
+pub mod overlay;
 pub mod population;
 
 use crate::peer::policy::Policy;
@@ -12,6 +13,7 @@ use crate::units::Rate;
 pub use crate::torrent::split::Distribution;
 pub use crate::tracker::Settings as TrackerSettings;
 pub use content::{Content, ContentFile, ContentSource};
+pub use overlay::Overlay;
 
 /// One case: a scenario with every axis fixed.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +30,7 @@ pub struct Scenario {
     pub content: Content,
     pub distribution: Distribution,
     pub tracker: TrackerSettings,
+    pub overlay: Overlay,
     pub policy: Policy,
     /// In the order of the file.
     pub cohorts: Vec<Cohort>,
@@ -46,6 +49,22 @@ impl Scenario {
     pub fn sharing_peers(&self) -> u32 {
         let sharing = self.cohorts.iter().filter(|cohort| cohort.start_with == StartWith::Share);
         sharing.fold(0, |sum, cohort| sum.saturating_add(cohort.count))
+    }
+
+    /// How many start with `all`.
+    pub fn complete_peers(&self) -> u32 {
+        let complete = self.cohorts.iter().filter(|cohort| cohort.start_with == StartWith::All);
+        complete.fold(0, |sum, cohort| sum.saturating_add(cohort.count))
+    }
+
+    /// How many connections one peer has at the most.
+    pub fn most_connections(&self) -> u32 {
+        let others = self.peers().saturating_sub(1);
+        match self.overlay {
+            Overlay::Tracker { .. } => self.policy.max_connections.min(others),
+            Overlay::FullMesh | Overlay::Star => others,
+            Overlay::RandomRegular { degree } => degree,
+        }
     }
 
     /// The random seed of repeat `repeat` = 0, 1, …: the same for every case, so that their runs are paired.
@@ -132,6 +151,7 @@ pub(crate) mod testing {
             },
             distribution: Distribution::RandomSubset,
             tracker: TrackerSettings { interval: Span::from_secs(30), peers_returned: 50 },
+            overlay: Overlay::Tracker { dial: None },
             policy: Policy::default(),
             cohorts,
         }

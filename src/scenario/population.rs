@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use crate::id::{PeerId, PeerIndex};
 use crate::rng::{Entity, Purpose, Stream};
+use crate::scenario::overlay::Place;
 use crate::scenario::{Arrival, Cohort, OnComplete, Scenario, StartWith};
 use crate::time::{Span, Time};
 use crate::torrent::bitfield::Bitfield;
@@ -34,6 +35,7 @@ pub struct PeerPlan {
     /// Its address in virtual time, unique in the run; real-time drivers choose their own.
     pub virtual_addr: SocketAddr,
     pub initial: Bitfield,
+    pub place: Place,
     pub upload: Option<Rate>,
     pub download: Option<Rate>,
     pub latency: Span,
@@ -71,8 +73,18 @@ impl Population {
                 peers.push(PeerPlan::new(cohort, at, number, index, random_seed, initial, arrival));
             }
         }
+        join(scenario, &mut peers, random_seed);
         Population { peers }
     }
+}
+
+/// Gives everybody a place in the overlay.
+fn join(scenario: &Scenario, peers: &mut [PeerPlan], random_seed: u64) {
+    let arrivals: Vec<Time> = peers.iter().map(|peer| peer.arrival).collect();
+    let cohort = |peer: PeerIndex| &scenario.cohorts[peers[peer.0 as usize].cohort];
+    let complete = |peer| cohort(peer).start_with == StartWith::All;
+    let places = scenario.overlay.places(&arrivals, complete, random_seed);
+    peers.iter_mut().zip(places).for_each(|(peer, place)| peer.place = place);
 }
 
 impl PeerPlan {
@@ -94,6 +106,7 @@ impl PeerPlan {
             peer_id: PeerId::minibit(tail),
             virtual_addr: virtual_addr(index),
             initial,
+            place: Place::FromTracker { dial: None },
             upload: cohort.upload,
             download: cohort.download,
             latency: cohort.latency,
@@ -145,8 +158,9 @@ fn arrival(kind: Arrival, index: PeerIndex, random_seed: u64, latest: Time) -> T
     }
 }
 
-/// One address of 10.0.0.0/8 each, from 10.0.0.1 on; a scenario has at most a million peers.
-fn virtual_addr(index: PeerIndex) -> SocketAddr {
+/// Where a peer listens in virtual time: one address of 10.0.0.0/8 each, from 10.0.0.1 on; a scenario has at most a
+/// million peers.
+pub fn virtual_addr(index: PeerIndex) -> SocketAddr {
     let address = Ipv4Addr::from_bits(Ipv4Addr::new(10, 0, 0, 1).to_bits() + index.0);
     SocketAddr::from((address, VIRTUAL_PORT))
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use minibit::event::{BlockFate, CloseReason, Event};
 use minibit::id::{Block, ConnId, InfoHash, PeerId, PeerIndex, PieceIndex};
 use minibit::peer::policy::Policy;
-use minibit::peer::{Action, Direction, Features, Input, Peer, RemotePeer, Setup, Verdict};
+use minibit::peer::{Action, Direction, Features, Input, Neighbours, Peer, RemotePeer, Setup, Verdict};
 use minibit::time::{Span, Time};
 use minibit::torrent::bitfield::Bitfield;
 use minibit::torrent::layout::Layout;
@@ -66,6 +66,7 @@ impl Bench {
             have,
             policy: Policy::default(),
             uploads: true,
+            neighbours: Neighbours::FromTracker { dial: None },
             trackers: 1,
         };
         let mut bench = Bench { peer: Peer::new(setup, Time::ZERO), now: Time::ZERO, actions: Vec::new() };

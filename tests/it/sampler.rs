@@ -5,8 +5,8 @@ use minibit::id::PeerIndex;
 use minibit::peer::policy::{ChokerPolicy, PickerPolicy, Policy, StartedFirst};
 use minibit::rng::{Entity, Purpose, Stream};
 use minibit::scenario::{
-    Arrival, Cohort, Content, ContentSource, Distribution, DriverKind, OnComplete, Scenario, StartWith,
-    TrackerSettings,
+    Arrival, Cohort, Content, ContentSource, Distribution, DriverKind, OnComplete, Overlay, Scenario,
+    StartWith, TrackerSettings,
 };
 use minibit::time::Span;
 use minibit::torrent::layout::Layout;
@@ -43,10 +43,31 @@ pub fn scenario(seed: u64) -> (Scenario, Options) {
             interval: Span::from_secs(draw.between(5, 120)),
             peers_returned: draw.between(5, 50) as u32,
         },
+        overlay: overlay(&mut draw, &cohorts),
         policy: policy(&mut draw),
         cohorts,
     };
     (scenario, Options { check: true, fault, through_codec: false })
+}
+
+/// A graph of few neighbours only where nobody who gives is ever gone for good: otherwise it may fall apart.
+fn overlay(draw: &mut Draw, cohorts: &[Cohort]) -> Overlay {
+    let peers: u32 = cohorts.iter().map(|cohort| cohort.count).sum();
+    let stays = |cohort: &Cohort| {
+        let gives = cohort.upload.is_none_or(|rate| !rate.is_zero());
+        let returns = cohort.crash_every.is_none() || cohort.rejoin.is_some();
+        gives && returns && cohort.on_complete == OnComplete::Stay
+    };
+    match draw.between(0, 9) {
+        0 => Overlay::FullMesh,
+        1 => Overlay::Star,
+        2 | 3 => Overlay::Tracker { dial: Some(draw.between(1, 8) as u32) },
+        4..=7 if peers > 3 && cohorts.iter().all(stays) => {
+            // Even, so that the ends are, whatever the number of peers.
+            Overlay::RandomRegular { degree: draw.between(2, u64::from(peers - 1)) as u32 & !1 }
+        }
+        _ => Overlay::Tracker { dial: None },
+    }
 }
 
 struct Draw(Stream);

@@ -23,8 +23,8 @@ use crate::net::announce::TrackerUrl;
 use crate::net::clock::Clock;
 use crate::net::host::{self, Contacts, HostSetup, Links};
 use crate::net::store::Store;
-use crate::peer::Setup;
 use crate::peer::policy::Policy;
+use crate::peer::{Neighbours, Setup};
 use crate::rng::{Entity, Purpose, Stream};
 use crate::torrent::bitfield::Bitfield;
 use crate::torrent::metainfo::Metainfo;
@@ -190,6 +190,7 @@ fn setup(metainfo: &Metainfo, addr: SocketAddr, have: Bitfield, trackers: usize)
         have,
         policy: Policy::default(),
         uploads: true,
+        neighbours: Neighbours::FromTracker { dial: None },
         trackers,
     }
 }

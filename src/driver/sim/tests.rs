@@ -1,7 +1,10 @@
 //! The seam's contract and the simulator's own, on worlds stopped halfway.
 
+mod overlays;
+
 use super::*;
 use crate::event::Record;
+use crate::id::PeerIndex;
 use crate::peer::{Input, Peer};
 use crate::scenario::testing;
 use crate::time::Span;

@@ -104,10 +104,13 @@ fn refuse_what_sockets_cannot(scenario: &Scenario) -> Result<(), DriverError> {
 /// About how many files and sockets are open at the same time: both ends of every connection are ours.
 fn open_files(scenario: &Scenario) -> u64 {
     let peers = u64::from(scenario.peers());
-    let connections = u64::from(scenario.policy.max_connections).min(peers.saturating_sub(1));
+    let ends = match scenario.overlay.edges(scenario.peers(), scenario.complete_peers()) {
+        Some(edges) => 2 * edges,
+        None => peers * u64::from(scenario.most_connections()),
+    };
     // Besides its connections and as many again in the making as a quarter, a peer has a listening socket, a file,
     // and both ends of an announce.
-    peers * (connections + connections.div_ceil(4) + 4)
+    ends + ends.div_ceil(4) + 4 * peers
 }
 
 fn io_error(context: String) -> impl FnOnce(io::Error) -> DriverError {

@@ -28,6 +28,7 @@ use crate::net::loopback::LoopbackRange;
 use crate::net::pace::Lateness;
 use crate::net::tracker_server::{Limits, TrackerServer};
 use crate::scenario::Scenario;
+use crate::scenario::overlay::Place;
 use crate::scenario::population::Population;
 use crate::time::{Span, Time};
 use crate::tracker::Tracker;
@@ -90,7 +91,12 @@ impl<'a> Swarm<'a> {
         let folder = Folder::new(options.work)?;
         let mut members = Vec::with_capacity(population.peers.len());
         for plan in population.peers {
-            let addr = SocketAddr::new(addresses.address(plan.index.0), 0);
+            let address = addresses.address(plan.index.0);
+            let addr = match plan.place {
+                Place::FromTracker { .. } => SocketAddr::new(address, 0),
+                // Its neighbours have to know the port before it is there.
+                Place::Fixed { .. } => free_port(address)?,
+            };
             let own = folder.path.join("peers").join(format!("peer_{}", plan.index.0 + 1));
             members.push(Member::new(plan, addr, layout, &original, stores, &own)?);
         }

@@ -8,7 +8,7 @@ use crate::driver::sim;
 use crate::event::{Event, Record};
 use crate::id::{PeerIndex, PieceIndex};
 use crate::scenario::testing::{cohort, scenario};
-use crate::scenario::{Cohort, Distribution, OnComplete, StartWith};
+use crate::scenario::{Cohort, Distribution, OnComplete, Overlay, StartWith};
 use crate::time::Time;
 use crate::torrent::layout::Layout;
 use crate::units::Rate;
@@ -244,4 +244,33 @@ fn what_sockets_cannot_do_is_refused_and_not_left_out() {
     plan.cohorts[1].jitter = Span::from_millis(5);
     let refused = run(&plan, 1, &Options::default(), &mut Vec::new(), &Control::default());
     assert!(refused.unwrap_err().to_string().contains("peers.leecher.jitter is for virtual time only"));
+}
+
+/// Who was ever connected to whom, the lower index first.
+fn connected(records: &[Record]) -> BTreeSet<(PeerIndex, PeerIndex)> {
+    let pairs = records.iter().filter_map(|record| match record.event {
+        Event::Connected { remote: Some(remote) } => Some((record.peer.min(remote), record.peer.max(remote))),
+        _ => None,
+    });
+    pairs.collect()
+}
+
+#[test]
+fn a_fixed_overlay_joins_the_same_peers_as_in_virtual_time_and_nobody_else() {
+    let overlays = [
+        (Overlay::FullMesh, 45),
+        (Overlay::Star, 9),
+        (Overlay::RandomRegular { degree: 3 }, 15),
+        (Overlay::RandomRegular { degree: 2 }, 10),
+    ];
+    for (overlay, edges) in overlays {
+        let mut plan = Scenario { overlay, ..scenario(seed_and_leechers(9)) };
+        plan.policy.max_connections = 1;
+        let (outcome, records) = carried_out(&plan, &Options::default());
+        assert_eq!(outcome.ended, Ended::Complete, "{overlay:?}");
+        let mut simulated = Vec::new();
+        sim::run(&plan, 1, &sim::Options::default(), &mut simulated, &Control::default()).unwrap();
+        assert_eq!(connected(&records), connected(&simulated), "{overlay:?}");
+        assert_eq!(connected(&simulated).len(), edges, "{overlay:?}");
+    }
 }

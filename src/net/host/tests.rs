@@ -12,8 +12,8 @@ use crate::net::alarm::Alarm;
 use crate::net::announce::{TimeOuts, TrackerUrl, announce};
 use crate::net::store::PieceHashes;
 use crate::net::tracker_server::{Limits, TrackerServer};
-use crate::peer::Setup;
 use crate::peer::policy::Policy;
+use crate::peer::{Neighbours, Setup};
 use crate::torrent::hash::PieceHash;
 use crate::torrent::layout::Layout;
 use crate::tracker::{Settings, Tracker};
@@ -83,6 +83,7 @@ async fn host_on(
         have,
         policy: Policy::default(),
         uploads: true,
+        neighbours: Neighbours::FromTracker { dial: None },
         trackers: trackers.len(),
     };
     let (handle, task) = start(HostSetup {

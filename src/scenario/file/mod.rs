@@ -11,6 +11,7 @@ mod conditions;
 mod expect;
 mod names;
 mod origin;
+mod overlay;
 mod policy;
 mod report;
 mod resolve;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::cohorts::read_cohorts;
 use super::names::DRIVERS;
+use super::overlay::{check_overlay, read_overlay};
 use super::policy::read_policy;
 use super::report::Problem;
 use super::section::{Section, Wrong, choice, choice_without, line, quantity, some_time, text, whole};
@@ -54,10 +55,12 @@ pub(super) fn resolve(document: &Table, context: &mut Context) -> Result<Scenari
     let content = read_content(top.section("content", problems), context, problems);
     let distribution = read_distribution(top.section("distribution", problems), problems);
     let tracker = read_tracker(top.section("tracker", problems), problems);
+    let overlay = read_overlay(top.section("overlay", problems), problems);
     let policy = read_policy(top.section("policy", problems), problems);
     let cohorts = read_cohorts(top.section("peers", problems), problems);
     if let (Some(content), true) = (&content, problems.is_empty()) {
         check_swarm(&top, content, distribution, &cohorts, problems);
+        check_overlay(&top, overlay, &cohorts, problems);
     }
     top.finish(problems);
     match content {
@@ -72,6 +75,7 @@ pub(super) fn resolve(document: &Table, context: &mut Context) -> Result<Scenari
             content,
             distribution,
             tracker,
+            overlay,
             policy,
             cohorts,
         }),

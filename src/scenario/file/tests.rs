@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::*;
 use crate::peer::policy::{ChokerPolicy, PickerPolicy, Policy};
 use crate::peer::preset::Preset;
-use crate::scenario::{Arrival, ContentSource, Distribution, DriverKind, OnComplete, StartWith};
+use crate::scenario::{Arrival, ContentSource, Distribution, DriverKind, OnComplete, Overlay, StartWith};
 use crate::time::Span;
 use crate::units::Rate;
 
@@ -40,6 +40,7 @@ fn every_key_is_read_and_the_order_of_the_file_kept() {
     assert_eq!((layout.total(), layout.piece_size(), layout.block_size()), (1 << 20, 64 << 10, 16 << 10));
     assert_eq!(base.distribution, Distribution::Fixed { pieces_each: 10 });
     assert_eq!((base.tracker.interval, base.tracker.peers_returned), (Span::from_secs(60), 25));
+    assert_eq!(base.overlay, Overlay::Tracker { dial: Some(7) });
     assert_eq!((base.policy.picker, base.policy.choker), (PickerPolicy::Sequential, ChokerPolicy::Rarity));
     assert_eq!((base.policy.unchoke_slots, base.policy.optimistic_slots), (3, 2));
     assert_eq!((base.policy.round, base.policy.rate_window), (Span::from_secs(5), Span::from_secs(15)));
@@ -229,6 +230,23 @@ fn a_wrong_file_is_refused_with_place_key_expectation_and_advice() {
             content("size = \"1 TiB\"\nblock_size = \"1 KiB\""),
             &["choose larger pieces", r#"from "512 KiB" on it works"#],
         ),
+        (small("[overlay]\nkind = \"ring\""), &["swarm.toml:6:8", "expected tracker, full-mesh, star or"]),
+        (small("[overlay]\nkind = \"random-regular\""), &["swarm.toml:5:1", "overlay.degree: missing"]),
+        (small("[overlay]\ndegree = 2"), &["swarm.toml:6:10", "only for kind = \"random-regular\""]),
+        (small("[overlay]\nkind = \"star\"\ndial = 2"), &["swarm.toml:7:8", "only for kind = \"tracker\""]),
+        (
+            small("[overlay]\nkind = \"random-regular\"\ndegree = 3"),
+            &["swarm.toml:5:1", "3 neighbours each are impossible among 3 peers", "at most 2 work"],
+        ),
+        (
+            small("[peers.more]\ncount = 4\n[overlay]\nkind = \"random-regular\"\ndegree = 3"),
+            &["7 peers with 3 neighbours each are an odd number of ends", "take an even `degree`"],
+        ),
+        (small("[overlay]\nkind = \"star\""), &["no cohort starts with \"all\"", "start_with = \"all\""]),
+        (
+            small("[peers.more]\ncount = 100000\n[overlay]\nkind = \"full-mesh\""),
+            &["5000250003 connections are more than 67108864"],
+        ),
         (small("[distribution]\nkind = \"fixed\""), &["swarm.toml:5:1", "distribution.pieces: missing"]),
         (small("[distribution]\npieces = 3"), &["swarm.toml:6:10", "only for kind = \"fixed\""]),
         (small("[distribution]\nkind = \"fixed\"\npieces = 3"), &["give each at least 22"]),
@@ -410,7 +428,7 @@ mod written_back {
         ];
         let links = (rate(), rate(), span(), span());
         let stay = (arrival, on_complete, option::of(gap()), option::of(span()));
-        (2..50u32, links, stay).prop_map(|(count, links, stay)| Cohort {
+        (3..50u32, links, stay).prop_map(|(count, links, stay)| Cohort {
             name: String::new(),
             count,
             start_with: StartWith::Nothing,
@@ -460,8 +478,14 @@ mod written_back {
         let top = (r#"[ -~à-ü"\\]{0,40}"#, names(DRIVERS), 1..100u32, any::<u64>(), 0.001..1e6f64, span());
         let content = (1..1u64 << 30, 1..70_000u32, 512..1000u32);
         let cohorts = prop::collection::btree_map("[a-zé_-]{1,12}", cohort(), 1..5);
-        (top, content, distribution, (span(), 1..99u32), policy(), cohorts).prop_map(
-            |(top, (total, block, factor), distribution, tracker, policy, cohorts)| Scenario {
+        let overlay = prop_oneof![
+            option::of(1..99u32).prop_map(|dial| Overlay::Tracker { dial }),
+            Just(Overlay::FullMesh),
+            // Possible from three peers on.
+            Just(Overlay::RandomRegular { degree: 2 }),
+        ];
+        (top, content, distribution, (span(), 1..99u32), overlay, policy(), cohorts).prop_map(
+            |(top, (total, block, factor), distribution, tracker, overlay, policy, cohorts)| Scenario {
                 name: "swarm".to_owned(),
                 title: top.0,
                 driver: top.1,
@@ -475,6 +499,7 @@ mod written_back {
                 },
                 distribution,
                 tracker: TrackerSettings { interval: tracker.0, peers_returned: tracker.1 },
+                overlay,
                 policy,
                 cohorts: cohorts.into_iter().map(|(name, cohort)| Cohort { name, ..cohort }).collect(),
             },

@@ -7,7 +7,7 @@ use super::names::{CHOKERS, DRIVERS, PICKERS, SEED_RULES, START_WITH, STARTED_FI
 use super::resolve::hex;
 use super::{Axis, Expect, ScenarioFile};
 use crate::peer::policy::Policy;
-use crate::scenario::{Arrival, Cohort, Content, ContentSource, Distribution, OnComplete, Scenario};
+use crate::scenario::{Arrival, Cohort, Content, ContentSource, Distribution, OnComplete, Overlay, Scenario};
 use crate::units::{Rate, format_frequency, format_size, format_span};
 
 impl Scenario {
@@ -64,6 +64,9 @@ impl Writer {
         self.section("tracker");
         self.text("interval", &format_span(scenario.tracker.interval));
         self.bare("peers_returned", scenario.tracker.peers_returned);
+        if self.whole || scenario.overlay != (Overlay::Tracker { dial: None }) {
+            self.overlay(scenario.overlay);
+        }
         self.policy(&scenario.policy);
         scenario.cohorts.iter().for_each(|cohort| self.cohort(cohort));
     }
@@ -106,6 +109,23 @@ impl Writer {
             Distribution::Fixed { pieces_each } => {
                 self.text("kind", "fixed");
                 self.bare("pieces", pieces_each);
+            }
+        }
+    }
+
+    fn overlay(&mut self, overlay: Overlay) {
+        self.section("overlay");
+        match overlay {
+            Overlay::Tracker { dial } => {
+                self.text("kind", "tracker");
+                // Without the key it is as many as `max_connections`.
+                dial.iter().for_each(|dial| self.bare("dial", dial));
+            }
+            Overlay::FullMesh => self.text("kind", "full-mesh"),
+            Overlay::Star => self.text("kind", "star"),
+            Overlay::RandomRegular { degree } => {
+                self.text("kind", "random-regular");
+                self.bare("degree", degree);
             }
         }
     }

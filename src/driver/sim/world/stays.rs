@@ -8,6 +8,7 @@ use crate::driver::sim::world::{INFO_HASH, World};
 use crate::event;
 use crate::id::PeerIndex;
 use crate::peer::{Input, Peer, Setup};
+use crate::scenario::population::virtual_addr;
 
 impl World {
     pub(super) fn arrive(&mut self, peer: PeerIndex) {
@@ -24,6 +25,7 @@ impl World {
             have: host.have.clone(),
             policy,
             uploads: host.plan.uploads(),
+            neighbours: host.plan.place.at_stay(host.stay, virtual_addr),
             trackers: 1,
         };
         host.arrive(Peer::new(setup, now), now);

@@ -50,6 +50,7 @@ impl Swarm<'_> {
             have: member.have.clone(),
             policy: scenario.policy.clone(),
             uploads: plan.uploads(),
+            neighbours: plan.place.at_stay(member.stay, |peer| self.members[peer.0 as usize].addr),
             trackers: 1,
         };
         Ok(Some(HostSetup {

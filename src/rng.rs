@@ -38,6 +38,7 @@ pub enum Purpose {
     Connector = 13,
     Fault = 14,
     Overlay = 15,
+    Abort = 16,
 }
 
 /// A seeded stream of draws.

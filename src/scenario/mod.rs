@@ -7,7 +7,7 @@ pub mod overlay;
 pub mod population;
 
 use crate::peer::policy::Policy;
-use crate::time::Span;
+use crate::time::{Span, Time};
 use crate::units::Rate;
 
 pub use crate::torrent::split::Distribution;
@@ -95,6 +95,8 @@ pub struct Cohort {
     pub jitter: Span,
     pub arrival: Arrival,
     pub on_complete: OnComplete,
+    /// Mean time after which a peer that still lacks something gives up and leaves; `None` never does.
+    pub abort_every: Option<Span>,
     /// Mean time between two crashes of a peer that is present; `None` never crashes.
     pub crash_every: Option<Span>,
     /// How long after a crash the peer comes back with what it had verified; `None` never.
@@ -125,8 +127,17 @@ pub enum OnComplete {
     Stay,
     Leave,
     LeaveAfter(Span),
+    /// After an exponentially distributed time with this mean.
+    LeaveAfterMean(Span),
+    /// At this point of the run, or on completion where that comes later.
+    LeaveAt(Time),
     /// When it has uploaded this many times the content's size.
     LeaveAfterCopies(u32),
+    /// When what it has uploaded is to the content's size as this to a thousand. (Not to what it has downloaded: a peer
+    /// that starts with something is judged like the others, and waste does not count as merit.)
+    LeaveAtShareRatio {
+        thousandths: u32,
+    },
 }
 
 /// Scenarios for tests.
@@ -169,6 +180,7 @@ pub(crate) mod testing {
             jitter: Span::ZERO,
             arrival: Arrival::AtStart,
             on_complete: OnComplete::Stay,
+            abort_every: None,
             crash_every: None,
             rejoin: None,
         }

@@ -3,6 +3,8 @@
 //! It draws only from streams named by (random seed, peer, purpose): a peer more at the end of the file, or another
 //! policy, changes nothing for the others. That pairs the runs of a comparison.
 
+mod stays;
+
 use std::net::{Ipv4Addr, SocketAddr};
 
 use crate::id::{PeerId, PeerIndex};
@@ -44,6 +46,7 @@ pub struct PeerPlan {
     pub arrival: Time,
     pub on_complete: OnComplete,
     pub rejoin: Option<Span>,
+    abort_every: Option<Span>,
     crash_every: Option<Span>,
     random_seed: u64,
 }
@@ -114,21 +117,10 @@ impl PeerPlan {
             arrival,
             on_complete: cohort.on_complete,
             rejoin: cohort.rejoin,
+            abort_every: cohort.abort_every,
             crash_every: cohort.crash_every,
             random_seed,
         }
-    }
-
-    /// How long after the beginning of its stay number `stay` (0 is the first) the peer crashes, if it is still
-    /// there: exponentially distributed. `None` never crashes.
-    pub fn crash_after(&self, stay: u32) -> Option<Span> {
-        let mean = self.crash_every?;
-        let mut stream = Stream::new(self.random_seed, Entity::Peer(self.index), Purpose::Crash);
-        let mut after = stream.exponential(mean);
-        for _ in 0..stay {
-            after = stream.exponential(mean);
-        }
-        Some(after)
     }
 
     /// A peer whose uplink is 0 B/s takes and never gives.
@@ -227,17 +219,5 @@ mod tests {
         let process = arriving(Arrival::Poisson { mean_gap: Span::from_secs(30) });
         assert!(process.is_sorted() && process[0] > 0.0);
         assert!((27.0..33.0).contains(&(process[399] / 400.0)), "mean gap {}", process[399] / 400.0);
-    }
-
-    #[test]
-    fn crashes_have_the_stated_mean_and_every_stay_its_own() {
-        let plan = scenario(vec![Cohort { crash_every: Some(Span::from_secs(100)), ..cohort("a", 1000) }]);
-        let peers = Population::draw(&plan, 9).peers;
-        for stay in 0..2 {
-            let total: Span = peers.iter().filter_map(|peer| peer.crash_after(stay)).sum();
-            assert!((90.0..110.0).contains(&(total.as_secs_f64() / 1000.0)), "{total}");
-        }
-        assert_ne!(peers[0].crash_after(0), peers[0].crash_after(1));
-        assert_eq!(Population::draw(&scenario(vec![cohort("a", 1)]), 9).peers[0].crash_after(0), None);
     }
 }

@@ -8,7 +8,7 @@ use minibit::scenario::{
     Arrival, Cohort, Content, ContentSource, Distribution, DriverKind, OnComplete, Overlay, Scenario,
     StartWith, TrackerSettings,
 };
-use minibit::time::Span;
+use minibit::time::{Span, Time};
 use minibit::torrent::layout::Layout;
 use minibit::units::Rate;
 
@@ -56,7 +56,7 @@ fn overlay(draw: &mut Draw, cohorts: &[Cohort]) -> Overlay {
     let stays = |cohort: &Cohort| {
         let gives = cohort.upload.is_none_or(|rate| !rate.is_zero());
         let returns = cohort.crash_every.is_none() || cohort.rejoin.is_some();
-        gives && returns && cohort.on_complete == OnComplete::Stay
+        gives && returns && cohort.abort_every.is_none() && cohort.on_complete == OnComplete::Stay
     };
     match draw.between(0, 9) {
         0 => Overlay::FullMesh,
@@ -129,6 +129,7 @@ fn cohorts(draw: &mut Draw, content: u64, block_size: u32) -> Vec<Cohort> {
         jitter: Span::ZERO,
         arrival: Arrival::AtStart,
         on_complete: OnComplete::Stay,
+        abort_every: None,
         crash_every: None,
         rejoin: None,
     };
@@ -153,12 +154,16 @@ fn cohorts(draw: &mut Draw, content: u64, block_size: u32) -> Vec<Cohort> {
                 1 => Arrival::Poisson { mean_gap: Span::from_secs(20) },
                 _ => Arrival::AtStart,
             },
-            on_complete: match draw.between(0, 3) {
+            on_complete: match draw.between(0, 6) {
                 0 => OnComplete::Leave,
                 1 => OnComplete::LeaveAfter(Span::from_secs(draw.between(0, 120))),
                 2 => OnComplete::LeaveAfterCopies(draw.between(0, 2) as u32),
+                3 => OnComplete::LeaveAfterMean(Span::from_secs(draw.between(0, 120))),
+                4 => OnComplete::LeaveAt(Time::ZERO + Span::from_secs(draw.between(0, 600))),
+                5 => OnComplete::LeaveAtShareRatio { thousandths: draw.between(1, 2_000) as u32 },
                 _ => OnComplete::Stay,
             },
+            abort_every: draw.chance(15).then(|| Span::from_secs(draw.between(60, 3_600))),
             crash_every: crashes.then(|| Span::from_secs(draw.between(60, 600))),
             rejoin: draw.chance(70).then(|| Span::from_secs(draw.between(0, 60))),
         });

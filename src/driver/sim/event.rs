@@ -22,6 +22,11 @@ pub(super) enum Event {
         peer: PeerIndex,
         stay: u32,
     },
+    /// Leave, if it still lacks something.
+    Abort {
+        peer: PeerIndex,
+        stay: u32,
+    },
     /// The peer's deadline may have come.
     Timer {
         peer: PeerIndex,

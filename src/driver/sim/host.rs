@@ -127,19 +127,11 @@ impl Host {
     }
 
     /// Whether it is now time to leave of its own will, and how long to wait with it.
-    pub(super) fn wants_to_leave(&self, content: u64) -> Option<Span> {
-        use crate::scenario::OnComplete::{Leave, LeaveAfter, LeaveAfterCopies, Stay};
+    pub(super) fn wants_to_leave(&self, now: Time, content: u64) -> Option<Span> {
         let complete = self.peer.as_ref().is_some_and(Peer::is_complete);
         if self.leaving || !complete {
             return None;
         }
-        match self.plan.on_complete {
-            Stay => None,
-            Leave => Some(Span::ZERO),
-            LeaveAfter(wait) => Some(wait),
-            LeaveAfterCopies(copies) => {
-                (self.uploaded >= content.saturating_mul(u64::from(copies))).then_some(Span::ZERO)
-            }
-        }
+        self.plan.leaves_after(self.stay, now, self.uploaded, content)
     }
 }

@@ -1,6 +1,7 @@
 //! The seam's contract and the simulator's own, on worlds stopped halfway.
 
 mod overlays;
+mod stays;
 
 use super::*;
 use crate::event::Record;

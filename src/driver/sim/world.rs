@@ -155,6 +155,7 @@ impl World {
             Event::Arrive { peer } => self.arrive(peer),
             Event::Crash { peer, stay } => self.crash(peer, stay),
             Event::Leave { peer, stay } => self.leave(peer, stay),
+            Event::Abort { peer, stay } => self.abort(peer, stay),
             Event::Timer { peer, stay } => self.timer(peer, stay),
             Event::Knock { link } => {
                 self.knock(link);

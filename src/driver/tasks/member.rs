@@ -9,9 +9,8 @@ use crate::driver::tasks::Stores;
 use crate::driver::tasks::original::{Original, store_error};
 use crate::net::host::HostHandle;
 use crate::net::store::Store;
-use crate::scenario::OnComplete;
 use crate::scenario::population::PeerPlan;
-use crate::time::Span;
+use crate::time::{Span, Time};
 use crate::torrent::bitfield::Bitfield;
 use crate::torrent::layout::Layout;
 
@@ -81,18 +80,11 @@ impl Member {
     }
 
     /// Whether it is now time to leave of its own will, and how long to wait with it.
-    pub(super) fn wants_to_leave(&self, content: u64) -> Option<Span> {
+    pub(super) fn wants_to_leave(&self, now: Time, content: u64) -> Option<Span> {
         if self.leaving || !self.complete || self.host.is_none() {
             return None;
         }
-        match self.plan.on_complete {
-            OnComplete::Stay => None,
-            OnComplete::Leave => Some(Span::ZERO),
-            OnComplete::LeaveAfter(wait) => Some(wait),
-            OnComplete::LeaveAfterCopies(copies) => {
-                (self.uploaded >= content.saturating_mul(u64::from(copies))).then_some(Span::ZERO)
-            }
-        }
+        self.plan.leaves_after(self.stay, now, self.uploaded, content)
     }
 
     /// Ends its stay, if it has not been told already.

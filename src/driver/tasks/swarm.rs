@@ -65,9 +65,22 @@ pub(super) struct Swarm<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
     TrackerStarts,
-    Arrive { peer: PeerIndex },
-    Leave { peer: PeerIndex, stay: u32 },
-    Crash { peer: PeerIndex, stay: u32 },
+    Arrive {
+        peer: PeerIndex,
+    },
+    Leave {
+        peer: PeerIndex,
+        stay: u32,
+    },
+    /// Leave, if it still lacks something.
+    Abort {
+        peer: PeerIndex,
+        stay: u32,
+    },
+    Crash {
+        peer: PeerIndex,
+        stay: u32,
+    },
 }
 
 impl<'a> Swarm<'a> {
@@ -192,6 +205,10 @@ impl<'a> Swarm<'a> {
                 Due::TrackerStarts => self.start_tracker()?,
                 Due::Arrive { peer } => self.arrive(peer, recorder)?,
                 Due::Leave { peer, stay } => self.end_stay(peer, stay, Ending::Leave),
+                Due::Abort { peer, stay } if !self.members[peer.0 as usize].complete => {
+                    self.end_stay(peer, stay, Ending::Leave);
+                }
+                Due::Abort { .. } => {}
                 Due::Crash { peer, stay } => self.end_stay(peer, stay, Ending::Crash),
             }
         }
@@ -216,7 +233,8 @@ impl<'a> Swarm<'a> {
         let layout = self.scenario.content.layout;
         let bytes = member.have.iter().map(|piece| u64::from(layout.piece_length(piece))).sum();
         let pieces = member.have.count();
-        let (crash, stay) = (member.plan.crash_after(member.stay), member.stay);
+        let stay = member.stay;
+        let (crash, abort) = (member.plan.crash_after(stay), member.plan.abort_after(stay));
         let (addr, store) = (setup.peer.addr, setup.store.clone());
         let now = self.clock.now();
         self.record(now, peer, Event::Arrived { pieces, bytes }, recorder);
@@ -226,6 +244,9 @@ impl<'a> Swarm<'a> {
         (member.host, member.addr) = (Some(handle), addr);
         if let Some(after) = crash {
             self.schedule(now + after, Due::Crash { peer, stay });
+        }
+        if let Some(after) = abort {
+            self.schedule(now + after, Due::Abort { peer, stay });
         }
         self.leave_if_done(now, peer);
         Ok(())
@@ -255,7 +276,7 @@ impl<'a> Swarm<'a> {
 
     fn leave_if_done(&mut self, now: Time, peer: PeerIndex) {
         let member = &mut self.members[peer.0 as usize];
-        if let Some(wait) = member.wants_to_leave(self.scenario.content.layout.total()) {
+        if let Some(wait) = member.wants_to_leave(now, self.scenario.content.layout.total()) {
             member.leaving = true;
             let stay = member.stay;
             self.schedule(now + wait, Due::Leave { peer, stay });

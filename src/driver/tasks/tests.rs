@@ -274,3 +274,27 @@ fn a_fixed_overlay_joins_the_same_peers_as_in_virtual_time_and_nobody_else() {
         assert_eq!(connected(&simulated).len(), edges, "{overlay:?}");
     }
 }
+
+#[test]
+fn whoever_gives_up_leaves_and_the_first_seed_goes_at_its_share_ratio() {
+    let mut cohorts = seed_and_leechers(6);
+    cohorts[0].upload = bytes_per_second(64 << 10);
+    cohorts[0].on_complete = OnComplete::LeaveAtShareRatio { thousandths: 1_200 };
+    cohorts[1].upload = bytes_per_second(16 << 10);
+    cohorts[1].abort_every = Some(Span::from_secs(8));
+    // So that nobody is stranded.
+    cohorts.push(Cohort {
+        start_with: StartWith::All,
+        upload: bytes_per_second(16 << 10),
+        ..cohort("rest", 1)
+    });
+    let plan = Scenario { time_scale: 10.0, ..scenario(cohorts) };
+    let (outcome, records) = carried_out(&plan, &Options::default());
+    assert_eq!(outcome.ended, Ended::Complete);
+    let left: BTreeSet<PeerIndex> =
+        records.iter().filter(|record| record.event == Event::Left).map(|record| record.peer).collect();
+    assert!(left.contains(&PeerIndex(0)), "the seed had given enough");
+    let aborted = left.len() - 1;
+    assert!(aborted > 0, "nobody gave up");
+    assert_eq!(completed(&records).len() + aborted, 6);
+}

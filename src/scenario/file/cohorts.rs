@@ -5,7 +5,7 @@ use super::report::Problem;
 use super::section::{Section, Wrong, choice, quantity, text, whole};
 use super::tree::Value;
 use crate::scenario::{Arrival, Cohort, OnComplete, Scenario, StartWith};
-use crate::time::Span;
+use crate::time::{Span, Time};
 use crate::units::{Rate, UnitError, parse_frequency, parse_rate, parse_span};
 
 /// Names head peers, rows and folders.
@@ -38,6 +38,7 @@ fn read_cohort(name: &str, mut section: Section<'_>, problems: &mut Vec<Problem>
         jitter: section.read("jitter", problems, quantity(parse_span)).unwrap_or(Span::ZERO),
         arrival: section.read("arrival", problems, arrival).unwrap_or(Arrival::AtStart),
         on_complete: section.read("on_complete", problems, on_complete).unwrap_or(OnComplete::Stay),
+        abort_every: section.read("abort", problems, or_never(parse_frequency)).flatten(),
         crash_every: section.read("crash", problems, or_never(parse_frequency)).flatten(),
         rejoin: section.read("rejoin", problems, or_never(|text| parse_span(text).map(Some))).flatten(),
     };
@@ -80,22 +81,45 @@ fn arrival(value: &Value) -> Result<Arrival, Wrong> {
 }
 
 fn on_complete(value: &Value) -> Result<OnComplete, Wrong> {
-    const EXPECTED: &str = r#"expected "stay", "leave", "leave after 5 min" or "leave after 2 copies""#;
+    const EXPECTED: &str = concat!(
+        r#"expected "stay", "leave", "leave after 5 min", "leave after 5 min on average", "leave at 10 min", "#,
+        r#""leave after 2 copies" or "leave at share ratio 1.5""#,
+    );
     let written = text(value).map_err(|wrong| Wrong { expected: EXPECTED.to_owned(), ..wrong })?;
+    let span = |text: &str| parse_span(text).map_err(|error| Wrong::new(error.to_string(), EXPECTED));
     match written {
         "stay" => return Ok(OnComplete::Stay),
         "leave" => return Ok(OnComplete::Leave),
         _ => {}
     }
+    if let Some(ratio) = written.strip_prefix("leave at share ratio ") {
+        let bad = || Wrong::new(format!("{ratio:?} is no share ratio above zero"), EXPECTED);
+        return parse_share_ratio(ratio).ok_or_else(bad);
+    }
+    if let Some(at) = written.strip_prefix("leave at ") {
+        return span(at).map(|at| OnComplete::LeaveAt(Time::ZERO + at));
+    }
     let unknown = || Wrong::new("unknown choice", EXPECTED);
     let after = written.strip_prefix("leave after ").ok_or_else(unknown)?;
+    if let Some(mean) = after.strip_suffix(" on average") {
+        return span(mean).map(OnComplete::LeaveAfterMean);
+    }
     match after.strip_suffix(" copies").or_else(|| after.strip_suffix(" copy")) {
         Some(copies) => match copies.parse() {
             Ok(copies) if copies > 0 => Ok(OnComplete::LeaveAfterCopies(copies)),
             _ => Err(Wrong::new(format!("{copies:?} is no whole number of copies above zero"), EXPECTED)),
         },
-        None => parse_span(after)
-            .map(OnComplete::LeaveAfter)
-            .map_err(|error| Wrong::new(error.to_string(), EXPECTED)),
+        None => span(after).map(OnComplete::LeaveAfter),
     }
+}
+
+/// A decimal with up to three places.
+fn parse_share_ratio(text: &str) -> Option<OnComplete> {
+    let (whole, places) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(places) || places.len() > 3 {
+        return None;
+    }
+    let thousandths: u32 = format!("{whole}{places:0<3}").parse().ok()?;
+    (thousandths > 0).then_some(OnComplete::LeaveAtShareRatio { thousandths })
 }

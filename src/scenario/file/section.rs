@@ -50,6 +50,7 @@ const ALL_KEYS: &[&str] = &[
     "peers.*.jitter",
     "peers.*.arrival",
     "peers.*.on_complete",
+    "peers.*.abort",
     "peers.*.crash",
     "peers.*.rejoin",
 ];

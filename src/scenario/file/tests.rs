@@ -6,7 +6,7 @@ use super::*;
 use crate::peer::policy::{ChokerPolicy, PickerPolicy, Policy};
 use crate::peer::preset::Preset;
 use crate::scenario::{Arrival, ContentSource, Distribution, DriverKind, OnComplete, Overlay, StartWith};
-use crate::time::Span;
+use crate::time::{Span, Time};
 use crate::units::Rate;
 
 const SMALL: &str = "[content]\nsize = \"1 MiB\"\n[peers.leecher]\ncount = 3\n";
@@ -57,6 +57,7 @@ fn every_key_is_read_and_the_order_of_the_file_kept() {
     assert_eq!(ant.on_complete, OnComplete::LeaveAfter(Span::from_secs(300)));
     assert_eq!(middle.arrival, Arrival::Poisson { mean_gap: Span::from_secs(30) });
     assert_eq!(middle.on_complete, OnComplete::LeaveAfterCopies(2));
+    assert_eq!((middle.abort_every, zebra.abort_every), (Some(Span::from_secs(18_000)), None));
     assert_eq!(file.expects[0].only, [("policy.picker".to_owned(), "random".to_owned())]);
     assert_eq!(file.expects[1].range, Bounds::Between(0.9, 1.1));
 }
@@ -69,6 +70,19 @@ fn what_is_not_written_gets_its_default() {
     assert_eq!(base.policy, Policy::default());
     assert_eq!(base.distribution, Distribution::RandomSubset);
     assert_eq!((base.cohorts[0].upload, base.cohorts[0].on_complete), (None, OnComplete::Stay));
+}
+
+#[test]
+fn a_peer_may_leave_in_many_ways() {
+    let on_complete =
+        |how: &str| read(&format!("{SMALL}on_complete = \"{how}\"\n")).base.cohorts[0].on_complete;
+    let minutes = |minutes: u64| Span::from_secs(60 * minutes);
+    assert_eq!(on_complete("leave after 5 min on average"), OnComplete::LeaveAfterMean(minutes(5)));
+    assert_eq!(on_complete("leave at 10 min"), OnComplete::LeaveAt(Time::ZERO + minutes(10)));
+    for (ratio, thousandths) in [("1.5", 1_500), ("2", 2_000), ("0.05", 50), ("10.125", 10_125)] {
+        let expected = OnComplete::LeaveAtShareRatio { thousandths };
+        assert_eq!(on_complete(&format!("leave at share ratio {ratio}")), expected, "{ratio}");
+    }
 }
 
 #[test]
@@ -184,6 +198,11 @@ fn a_wrong_file_is_refused_with_place_key_expectation_and_advice() {
         (small("arrival = \"over 10 m\""), &["can be read in two ways"]),
         (small("arrival = \"poisson 0 per min\""), &["nobody would ever arrive"]),
         (small("on_complete = \"leave after 0 copies\""), &["no whole number of copies"]),
+        (small("on_complete = \"leave at share ratio 0\""), &[r#""0" is no share ratio above zero"#]),
+        (small("on_complete = \"leave at share ratio 1.2345\""), &["is no share ratio above zero"]),
+        (small("on_complete = \"leave after 5 on average\""), &["swarm.toml:5:15", "has no unit"]),
+        (small("on_complete = \"leave at noon\""), &["swarm.toml:5:15", r#""leave at 10 min""#]),
+        (small("abort = \"often\""), &["swarm.toml:5:9", "peers.leecher.abort"]),
         (small("on_complete = \"vanish\""), &[r#"expected "stay", "leave", "leave after 5 min""#]),
         (small("[peers.leecher.more]\n"), &["peers.leecher.more: unknown key"]),
         (small("[peers.\"a b\"]\ncount = 1"), &["swarm.toml:5:8", "not a name for a cohort"]),
@@ -425,9 +444,12 @@ mod written_back {
             Just(OnComplete::Leave),
             span().prop_map(OnComplete::LeaveAfter),
             (1..=u32::MAX).prop_map(OnComplete::LeaveAfterCopies),
+            span().prop_map(OnComplete::LeaveAfterMean),
+            span().prop_map(|at| OnComplete::LeaveAt(Time::ZERO + at)),
+            (1..=u32::MAX).prop_map(|thousandths| OnComplete::LeaveAtShareRatio { thousandths }),
         ];
         let links = (rate(), rate(), span(), span());
-        let stay = (arrival, on_complete, option::of(gap()), option::of(span()));
+        let stay = (arrival, on_complete, option::of(gap()), option::of(span()), option::of(gap()));
         (3..50u32, links, stay).prop_map(|(count, links, stay)| Cohort {
             name: String::new(),
             count,
@@ -440,6 +462,7 @@ mod written_back {
             on_complete: stay.1,
             crash_every: stay.2,
             rejoin: stay.3,
+            abort_every: stay.4,
         })
     }
 

@@ -8,6 +8,7 @@ use super::resolve::hex;
 use super::{Axis, Expect, ScenarioFile};
 use crate::peer::policy::Policy;
 use crate::scenario::{Arrival, Cohort, Content, ContentSource, Distribution, OnComplete, Overlay, Scenario};
+use crate::time::{Span, Time};
 use crate::units::{Rate, format_frequency, format_size, format_span};
 
 impl Scenario {
@@ -164,7 +165,10 @@ impl Writer {
         }
         self.text("arrival", &arrival(cohort.arrival));
         self.text("on_complete", &on_complete(cohort.on_complete));
-        self.text("crash", &cohort.crash_every.map_or("never".to_owned(), |gap| format_frequency(Some(gap))));
+        if self.whole || cohort.abort_every.is_some() {
+            self.text("abort", &frequency(cohort.abort_every));
+        }
+        self.text("crash", &frequency(cohort.crash_every));
         self.text("rejoin", &cohort.rejoin.map_or("never".to_owned(), format_span));
     }
 
@@ -204,6 +208,10 @@ fn rate(rate: Option<Rate>) -> String {
     rate.map_or("unlimited".to_owned(), |rate| rate.to_string())
 }
 
+fn frequency(mean_gap: Option<Span>) -> String {
+    mean_gap.map_or("never".to_owned(), |gap| format_frequency(Some(gap)))
+}
+
 fn arrival(arrival: Arrival) -> String {
     match arrival {
         Arrival::AtStart => "at start".to_owned(),
@@ -217,6 +225,11 @@ fn on_complete(on_complete: OnComplete) -> String {
         OnComplete::Stay => "stay".to_owned(),
         OnComplete::Leave => "leave".to_owned(),
         OnComplete::LeaveAfter(span) => format!("leave after {}", format_span(span)),
+        OnComplete::LeaveAfterMean(mean) => format!("leave after {} on average", format_span(mean)),
+        OnComplete::LeaveAt(at) => format!("leave at {}", format_span(at.since(Time::ZERO))),
+        OnComplete::LeaveAtShareRatio { thousandths } => {
+            format!("leave at share ratio {}.{:03}", thousandths / 1_000, thousandths % 1_000)
+        }
         OnComplete::LeaveAfterCopies(copies) => format!("leave after {copies} copies"),
     }
 }

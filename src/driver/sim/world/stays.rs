@@ -30,11 +30,15 @@ impl World {
         };
         host.arrive(Peer::new(setup, now), now);
         let (stay, crash) = (host.stay, host.plan.crash_after(host.stay));
+        let abort = host.plan.abort_after(stay);
         let pieces = host.have.count();
         let bytes = host.have.iter().map(|piece| u64::from(layout.piece_length(piece))).sum();
         self.record(peer, event::Event::Arrived { pieces, bytes });
         if let Some(after) = crash {
             self.schedule(now + after, peer, Event::Crash { peer, stay });
+        }
+        if let Some(after) = abort {
+            self.schedule(now + after, peer, Event::Abort { peer, stay });
         }
         self.leave_if_done(peer);
         self.set_timer(peer);
@@ -51,6 +55,13 @@ impl World {
         self.depart(peer, event::Event::Crashed);
         if let Some(after) = self.host(peer).plan.rejoin {
             self.schedule(self.now + after, peer, Event::Arrive { peer });
+        }
+    }
+
+    /// Gives up, unless it has everything by now.
+    pub(super) fn abort(&mut self, peer: PeerIndex, stay: u32) {
+        if self.is_here(peer, stay) && !self.host(peer).peer.as_ref().is_some_and(Peer::is_complete) {
+            self.leave(peer, stay);
         }
     }
 
@@ -87,7 +98,7 @@ impl World {
 
     pub(super) fn leave_if_done(&mut self, peer: PeerIndex) {
         let content = self.layout.total();
-        if let Some(wait) = self.host(peer).wants_to_leave(content) {
+        if let Some(wait) = self.host(peer).wants_to_leave(self.now, content) {
             let host = self.host_mut(peer);
             host.leaving = true;
             let stay = host.stay;

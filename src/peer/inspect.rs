@@ -2,6 +2,8 @@
 
 use crate::id::{Block, BlockId, ConnId, PeerId, PieceIndex};
 use crate::peer::Peer;
+#[cfg(test)]
+use crate::peer::blame::Blame;
 use crate::peer::connection::Connection;
 use crate::peer::picker::Picker;
 use crate::peer::policy::Policy;
@@ -97,5 +99,25 @@ impl Peer {
     /// Never to be connected to again, because it sent bad data.
     pub fn is_banned(&self, peer_id: PeerId) -> bool {
         self.blame.is_banned(peer_id)
+    }
+}
+
+/// For tests that break something on purpose.
+#[cfg(test)]
+impl Peer {
+    pub(crate) fn doctored_connection(&mut self, conn: ConnId) -> &mut Connection {
+        self.connections.get_mut(conn).expect("an open connection")
+    }
+
+    pub(crate) fn doctored_picker(&mut self) -> &mut Picker {
+        &mut self.picker
+    }
+
+    pub(crate) fn doctored_have(&mut self) -> &mut Bitfield {
+        &mut self.have
+    }
+
+    pub(crate) fn doctored_blame(&mut self) -> &mut Blame {
+        &mut self.blame
     }
 }

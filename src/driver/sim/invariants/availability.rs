@@ -25,3 +25,22 @@ impl Invariant for Availability {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::sim::invariants::doctored::{complaint, find, patient};
+
+    #[test]
+    fn a_count_that_nobody_holds_is_seen() {
+        let said = complaint(
+            |_| Box::new(Availability),
+            |world| {
+                let Some((index, _)) = find(world, |_, _| true) else { return false };
+                patient(world, index).doctored_picker().gained(PieceIndex(3));
+                true
+            },
+        );
+        assert!(said.starts_with("availability: piece 3 counted"), "{said}");
+    }
+}

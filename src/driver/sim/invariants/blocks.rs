@@ -86,3 +86,82 @@ fn asked_twice_with_reason(
         format!("{block:?} is asked for twice although others are free and nobody is snubbed")
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::sim::invariants::doctored::{complaint, find, patient, pretend};
+    use crate::id::{ConnId, PieceIndex};
+    use crate::peer::picker::Asker;
+    use crate::rng::{Entity, Purpose, Stream};
+    use crate::torrent::bitfield::Bitfield;
+
+    const BLOCK: BlockId = BlockId { piece: PieceIndex(1), index: 0 };
+
+    fn blocks(_: &World) -> Box<dyn Invariant> {
+        Box::new(Blocks::default())
+    }
+
+    fn ask(world: &mut World, index: PeerIndex, conn: ConnId, block: BlockId) {
+        patient(world, index).doctored_connection(conn).outstanding.push(block);
+    }
+
+    #[test]
+    fn a_block_that_was_received_twice_is_seen() {
+        // A piece that came to nothing may be fetched again: not in an honest world.
+        let said = complaint(blocks, |world| {
+            world.fault.every = 0;
+            let block = world.layout.block(BLOCK);
+            let received = || Event::Downloaded { from: None, block, fate: BlockFate::Useful };
+            pretend(world, PeerIndex(2), received()) && pretend(world, PeerIndex(2), received())
+        });
+        assert!(said.contains("was received twice"), "{said}");
+    }
+
+    #[test]
+    fn a_request_that_the_picker_does_not_know_is_seen() {
+        let said = complaint(blocks, |world| {
+            let Some((index, conn)) = find(world, |_, _| true) else { return false };
+            ask(world, index, conn, BLOCK);
+            true
+        });
+        assert!(said.contains("the picker and the connections disagree"), "{said}");
+    }
+
+    #[test]
+    fn a_third_request_for_a_block_is_seen() {
+        let said = complaint(blocks, |world| {
+            let crowded = find(world, |own, _| own.peer.connections().count() >= 3);
+            let Some((index, _)) = crowded else { return false };
+            for conn in 0..3 {
+                ask(world, index, ConnId(conn), BLOCK);
+            }
+            true
+        });
+        assert!(said.contains("is requested from 3 peers"), "{said}");
+    }
+
+    #[test]
+    fn a_second_request_without_a_reason_is_seen() {
+        let said = complaint(blocks, |world| {
+            let asks = find(world, |own, _| {
+                own.view.outstanding().is_empty()
+                    && own.peer.connections().any(|(_, it)| !it.outstanding().is_empty())
+            });
+            let Some((index, conn)) = asks else { return false };
+            world.touched.clear();
+            world.records.clear();
+            let pieces = Bitfield::full(world.layout.pieces());
+            let asker = Asker { conn, pieces: &pieces, connections: 2 };
+            let mut draws = Stream::new(1, Entity::Scenario, Purpose::Picker);
+            let picker = patient(world, index).doctored_picker();
+            let block = picker.pick_second(asker, &|_| true, &mut draws).expect("a block asked of one peer");
+            patient(world, index).doctored_connection(conn).outstanding.push(block);
+            world.touched.pop();
+            let from = world.ends(index, conn).and_then(|[own, _]| own.view.remote().index);
+            let block = world.layout.block(block);
+            pretend(world, index, Event::Requested { from, block })
+        });
+        assert!(said.contains("is asked for twice although others are free"), "{said}");
+    }
+}

@@ -88,3 +88,57 @@ impl Invariant for Bytes {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::sim::invariants::doctored::{complaint, find, patient, pretend};
+    use crate::id::Block;
+
+    fn block(world: &World) -> Block {
+        world.layout.block(crate::id::BlockId { piece: crate::id::PieceIndex(0), index: 0 })
+    }
+
+    #[test]
+    fn bytes_that_vanish_are_seen() {
+        let said = complaint(
+            |_| Box::new(Bytes::default()),
+            |world| {
+                let flows = world.flow.underway > 0;
+                world.flow.underway -= u64::from(flows);
+                flows
+            },
+        );
+        assert!(said.contains("bytes sent, 0 received"), "{said}");
+    }
+
+    #[test]
+    fn a_block_that_nobody_sent_is_seen() {
+        let said = complaint(
+            |_| Box::new(Bytes::default()),
+            |world| {
+                let (from, block) = (Some(PeerIndex(1)), block(world));
+                pretend(world, PeerIndex(2), Event::Downloaded { from, block, fate: BlockFate::Useful })
+            },
+        );
+        assert_eq!(said, "bytes: got 8192 bytes from 1, who sent 0");
+    }
+
+    #[test]
+    fn a_useful_block_that_nothing_became_of_is_seen() {
+        let said = complaint(
+            |_| Box::new(Bytes::default()),
+            |world| {
+                let Some((index, _)) = find(world, |_, _| true) else { return false };
+                world.fault.every = 0;
+                let (other, block) = (PeerIndex(6), block(world));
+                pretend(world, other, Event::Uploaded { to: Some(index), block });
+                let (from, fate) = (Some(other), BlockFate::Useful);
+                pretend(world, index, Event::Downloaded { from, block, fate });
+                patient(world, index);
+                true
+            },
+        );
+        assert!(said.contains("8192 useful bytes, but 0 verified, 0 failed and 0 unverified"), "{said}");
+    }
+}

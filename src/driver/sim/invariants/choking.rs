@@ -138,3 +138,94 @@ fn since<K: Ord>(times: &mut BTreeMap<K, Time>, key: K, holds: bool, now: Time) 
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::sim::invariants::doctored::{complaint, find, find_at_rest, patient, pretend};
+    use crate::units::Rate;
+
+    fn choking(_: &World) -> Box<dyn Invariant> {
+        Box::new(Choking::default())
+    }
+
+    #[test]
+    fn more_unchoked_than_there_are_slots_are_seen() {
+        let said = complaint(choking, |world| {
+            let crowded = find(world, |own, _| own.peer.connections().count() >= 3);
+            let Some((index, _)) = crowded else { return false };
+            for conn in 0..3 {
+                let connection = patient(world, index).doctored_connection(ConnId(conn));
+                (connection.unchoked, connection.remote_interested) = (true, true);
+            }
+            world.touched = vec![index];
+            true
+        });
+        assert_eq!(said, "choking: 3 unchoked in 2 slots");
+    }
+
+    #[test]
+    fn an_unchoked_peer_that_wants_nothing_is_seen() {
+        let said = complaint(choking, |world| {
+            let Some((index, conn)) = find(world, |own, _| own.view.unchoked()) else { return false };
+            patient(world, index).doctored_connection(conn).remote_interested = false;
+            true
+        });
+        assert!(said.contains("is unchoked, but not interested"), "{said}");
+    }
+
+    #[test]
+    fn a_slot_of_a_peer_without_an_uplink_is_seen() {
+        let said = complaint(choking, |world| {
+            let Some((index, _)) = find(world, |own, _| own.view.unchoked()) else { return false };
+            patient(world, index);
+            world.host_mut(index).plan.upload = Some(Rate::from_bits_per_second(0));
+            true
+        });
+        assert!(said.contains("is unchoked without an uplink"), "{said}");
+    }
+
+    #[test]
+    fn a_choke_within_a_round_is_seen() {
+        let said = complaint(choking, |world| {
+            let Some((index, conn)) = find(world, |own, _| own.view.remote_interested()) else {
+                return false;
+            };
+            let remote = world.ends(index, conn).and_then(|[own, _]| own.view.remote().index);
+            world.touched = vec![index];
+            pretend(world, index, Event::Unchoked { remote, optimistic: false });
+            pretend(world, index, Event::Choked { remote })
+        });
+        assert!(said.contains("which was interested, after 0 s only"), "{said}");
+    }
+
+    #[test]
+    fn an_optimistic_unchoke_that_stays_is_seen() {
+        let said = complaint(choking, |world| {
+            let stuck = find(world, |own, _| {
+                let mut others = own.peer.connections();
+                let waits = others.any(|(_, other)| other.remote_interested() && !other.unchoked());
+                let mut others = own.peer.connections();
+                waits && others.any(|(conn, other)| other.unchoked() && own.peer.is_optimistic(conn))
+            });
+            let late = world.now > Time::ZERO + Span::from_secs(60);
+            let Some((index, _)) = stuck.filter(|_| late) else { return false };
+            patient(world, index);
+            world.now += Span::from_secs(3_600);
+            true
+        });
+        assert!(said.contains("holds an optimistic slot since"), "{said}");
+    }
+
+    #[test]
+    fn an_unchoke_that_was_forgotten_on_its_way_is_missed_at_rest() {
+        let said = complaint(choking, |world| {
+            let Some((index, conn)) = find_at_rest(world, |own, _| own.view.unchokes_us()) else {
+                return false;
+            };
+            patient(world, index).doctored_connection(conn).unchokes_us = false;
+            true
+        });
+        assert!(said.contains("to unchoke us: false, which does: true"), "{said}");
+    }
+}

@@ -62,3 +62,68 @@ fn told_of_all(world: &World, index: PeerIndex, conn: ConnId) -> Result<(), Stri
     let untold = words.map(|((theirs, ours), told)| theirs & !ours & !told).any(|word| word != 0);
     ensure(!untold, || format!("{conn:?} has {theirs:?}, but we lack some and heard only of {told:?}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::sim::invariants::doctored::{complaint, find, find_at_rest, patient, pretend};
+    use crate::id::PieceIndex;
+    use crate::peer::Input;
+    use crate::wire::message::Message;
+
+    const PIECE: PieceIndex = PieceIndex(4);
+
+    fn have(world: &World) -> Box<dyn Invariant> {
+        Box::new(Have::new(world))
+    }
+
+    #[test]
+    fn a_set_bit_without_a_verified_piece_is_seen() {
+        let said = complaint(have, |world| {
+            let Some((index, _)) = find(world, |own, _| !own.peer.have().contains(PIECE)) else {
+                return false;
+            };
+            patient(world, index).doctored_have().insert(PIECE)
+        });
+        assert!(said.starts_with("have: has"), "{said}");
+    }
+
+    #[test]
+    fn a_bit_that_is_lost_is_seen() {
+        let said = complaint(have, |world| patient(world, PeerIndex(0)).doctored_have().remove(PIECE));
+        assert!(said.starts_with("have: has"), "{said}");
+    }
+
+    #[test]
+    fn a_piece_that_is_verified_twice_is_seen() {
+        let said =
+            complaint(have, |world| pretend(world, PeerIndex(0), Event::PieceVerified { piece: PIECE }));
+        assert_eq!(said, "have: piece 4 verified twice");
+    }
+
+    #[test]
+    fn the_announcement_of_a_piece_that_is_not_verified_is_seen() {
+        let said = complaint(have, |world| {
+            let Some((index, conn)) = find(world, |_, other| !other.peer.have().contains(PIECE)) else {
+                return false;
+            };
+            let (now, message) = (world.now, Message::Have(PIECE));
+            patient(world, index).handle(now, Input::Received { conn, message }, &mut Vec::new());
+            true
+        });
+        assert!(said.starts_with("have: believes that"), "{said}");
+    }
+
+    #[test]
+    fn a_piece_that_was_never_announced_is_missed_at_rest() {
+        let said = complaint(have, |world| {
+            let Some((index, conn)) = find_at_rest(world, |own, other| {
+                !own.peer.have().contains(PIECE) && other.peer.have().contains(PIECE)
+            }) else {
+                return false;
+            };
+            patient(world, index).doctored_connection(conn).pieces.remove(PIECE)
+        });
+        assert!(said.contains("but we lack some and heard only of"), "{said}");
+    }
+}

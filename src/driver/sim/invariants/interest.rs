@@ -35,3 +35,58 @@ impl Invariant for Interest {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::sim::invariants::doctored::{complaint, find, find_at_rest, patient};
+    use crate::driver::sim::world::view::OpenEnd;
+    use crate::id::PieceIndex;
+
+    #[test]
+    fn interest_without_a_reason_is_seen() {
+        let said = complaint(
+            |_| Box::new(Interest),
+            |world| {
+                let Some((index, conn)) = find(world, |own, _| !own.view.am_interested()) else {
+                    return false;
+                };
+                patient(world, index).doctored_connection(conn).am_interested = true;
+                true
+            },
+        );
+        assert!(said.contains("true, useful pieces: 0"), "{said}");
+    }
+
+    #[test]
+    fn a_piece_that_nobody_was_told_of_is_missed_at_rest() {
+        const PIECE: PieceIndex = PieceIndex(7);
+        let said = complaint(
+            |_| Box::new(Interest),
+            |world| {
+                let lacks = |end: OpenEnd<'_>| !end.peer.have().contains(PIECE) && !end.view.am_interested();
+                let found = find_at_rest(world, |own, other| lacks(own) && lacks(other));
+                let Some((index, conn)) = found else { return false };
+                let other = world.ends(index, conn).and_then(|[own, _]| own.view.remote().index);
+                patient(world, other.expect("a peer of the population")).doctored_have().insert(PIECE);
+                world.touched = vec![index];
+                true
+            },
+        );
+        assert!(said.contains("at rest interested in") && said.contains("which has 1 pieces"), "{said}");
+    }
+
+    #[test]
+    fn interest_that_was_forgotten_on_its_way_is_missed_at_rest() {
+        let said = complaint(
+            |_| Box::new(Interest),
+            |world| {
+                let found = find_at_rest(world, |_, other| other.view.am_interested());
+                let Some((index, conn)) = found else { return false };
+                patient(world, index).doctored_connection(conn).remote_interested = false;
+                true
+            },
+        );
+        assert!(said.contains("to be interested: false, which is: true"), "{said}");
+    }
+}

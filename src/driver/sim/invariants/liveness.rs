@@ -86,3 +86,41 @@ fn could_get_something(world: &World) -> Option<&Host> {
     here(world)
         .find(|leecher| here(world).filter(gives).any(|holder| !holder.have.is_subset_of(&leecher.have)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::Stranded;
+    use crate::driver::sim::Options;
+    use crate::driver::sim::invariants::doctored::{complaint, scenario};
+
+    fn liveness(world: &World) -> Box<dyn Invariant> {
+        Box::new(Liveness::new(world))
+    }
+
+    #[test]
+    fn a_swarm_that_stands_still_is_seen() {
+        let said = complaint(liveness, |world| {
+            let busy = here(world).count() == 7;
+            world.now += Span::from_secs(if busy { 3_600 } else { 0 });
+            busy
+        });
+        assert!(said.contains("nothing has moved for 36"), "{said}");
+    }
+
+    #[test]
+    fn an_end_without_a_reason_is_seen() {
+        let mut world = World::new(&scenario(), 1, &Options::default());
+        let mut liveness = Liveness::new(&world);
+        for _ in 0..100 {
+            if let Some((key, event)) = world.queue.pop() {
+                world.step(key.at, event);
+            }
+        }
+        let said = |liveness: &mut Liveness, ended| liveness.at_end(&world, &ended).unwrap_err();
+        assert!(said(&mut liveness, Ended::Complete).contains("ended as complete, but leecher-1 is not"));
+        let stranded = Ended::Stranded(Stranded::default());
+        assert!(said(&mut liveness, stranded).contains("leecher-1 could still get something"));
+        assert_eq!(liveness.at_end(&world, &Ended::TimeLimit), Ok(()));
+    }
+}

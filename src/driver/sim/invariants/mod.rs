@@ -6,6 +6,8 @@ mod bans;
 mod blocks;
 mod bytes;
 mod choking;
+#[cfg(test)]
+mod doctored;
 mod have;
 mod interest;
 mod liveness;

@@ -46,3 +46,58 @@ impl Invariant for Presence {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::sim::invariants::doctored::{complaint, pretend};
+    use crate::event::Totals;
+    use crate::id::PeerIndex;
+
+    fn presence(world: &World) -> Box<dyn Invariant> {
+        Box::new(Presence::new(world))
+    }
+
+    /// Who has not come yet.
+    fn absent(world: &World) -> Option<PeerIndex> {
+        world.everybody().find(|peer| world.host(*peer).peer.is_none())
+    }
+
+    #[test]
+    fn time_that_goes_back_is_seen() {
+        let said = complaint(presence, |world| {
+            let late = world.now > Time::ZERO && !world.records.is_empty();
+            if late {
+                let record = Record { at: Time::ZERO, peer: PeerIndex(0), event: Event::Completed };
+                world.records.push(record);
+            }
+            late
+        });
+        assert!(said.starts_with("presence: time went back from"), "{said}");
+    }
+
+    #[test]
+    fn whoever_does_something_before_coming_is_seen() {
+        let said = complaint(presence, |world| {
+            let Some(peer) = absent(world) else { return false };
+            pretend(world, peer, Event::Completed)
+        });
+        assert_eq!(said, "presence: Completed while away");
+    }
+
+    #[test]
+    fn whoever_comes_twice_is_seen() {
+        let arrived = Event::Arrived { pieces: 0, bytes: 0 };
+        let said = complaint(presence, |world| {
+            world.hosts[0].peer.is_some() && pretend(world, PeerIndex(0), arrived.clone())
+        });
+        assert_eq!(said, "presence: arrived twice");
+    }
+
+    #[test]
+    fn totals_of_a_stay_that_goes_on_are_seen() {
+        let said =
+            complaint(presence, |world| pretend(world, PeerIndex(0), Event::Totals(Totals::default())));
+        assert_eq!(said, "presence: totals without an end");
+    }
+}

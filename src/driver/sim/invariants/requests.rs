@@ -60,3 +60,91 @@ fn none_forgotten(world: &World, index: PeerIndex, conn: ConnId) -> Result<(), S
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::sim::invariants::doctored::{complaint, find, find_at_rest, patient};
+    use crate::driver::sim::world::view::OpenEnd;
+    use crate::id::PieceIndex;
+
+    fn requests(_: &World) -> Box<dyn Invariant> {
+        Box::new(Requests)
+    }
+
+    fn asks(end: OpenEnd<'_>) -> bool {
+        !end.view.outstanding().is_empty()
+    }
+
+    /// The piece that is asked for first.
+    fn asked(world: &World, index: PeerIndex, conn: ConnId) -> PieceIndex {
+        let [own, _] = world.ends(index, conn).expect("an open connection");
+        own.view.outstanding()[0].piece
+    }
+
+    #[test]
+    fn a_request_to_a_peer_that_chokes_us_is_seen() {
+        let said = complaint(requests, |world| {
+            let Some((index, conn)) = find(world, |own, _| asks(own)) else { return false };
+            patient(world, index).doctored_connection(conn).unchokes_us = false;
+            true
+        });
+        assert!(said.contains("which chokes us"), "{said}");
+    }
+
+    #[test]
+    fn more_requests_than_the_cap_are_seen() {
+        let said = complaint(requests, |world| {
+            let Some((index, conn)) = find(world, |own, _| asks(own)) else { return false };
+            let outstanding = &mut patient(world, index).doctored_connection(conn).outstanding;
+            outstanding.resize(251, outstanding[0]);
+            true
+        });
+        assert!(said.contains("251 requests outstanding"), "{said}");
+    }
+
+    #[test]
+    fn a_request_for_a_piece_that_the_remote_lacks_is_seen() {
+        let said = complaint(requests, |world| {
+            let Some((index, conn)) = find(world, |own, _| asks(own)) else { return false };
+            let piece = asked(world, index, conn);
+            patient(world, index).doctored_connection(conn).pieces.remove(piece)
+        });
+        assert!(said.contains("which it lacks"), "{said}");
+    }
+
+    #[test]
+    fn a_request_for_a_piece_that_we_have_is_seen() {
+        let said = complaint(requests, |world| {
+            let Some((index, conn)) = find(world, |own, _| asks(own)) else { return false };
+            let piece = asked(world, index, conn);
+            patient(world, index).doctored_have().insert(piece)
+        });
+        assert!(said.contains("which we have"), "{said}");
+    }
+
+    #[test]
+    fn a_request_that_was_forgotten_is_missed_at_rest() {
+        let said = complaint(requests, |world| {
+            let found =
+                find_at_rest(world, |own, other| asks(own) && other.view.queued_uploads().count() > 0);
+            let Some((index, conn)) = found else { return false };
+            let [own, other] = world.ends(index, conn).expect("an open connection");
+            let (remote, theirs) = (own.view.remote().index.expect("a peer"), other.conn);
+            patient(world, remote).doctored_connection(theirs).uploads.clear();
+            world.touched = vec![index];
+            true
+        });
+        assert!(said.contains("and has forgotten it"), "{said}");
+    }
+
+    #[test]
+    fn a_timer_that_is_not_set_is_seen() {
+        let said = complaint(requests, |world| {
+            patient(world, PeerIndex(0));
+            world.host_mut(PeerIndex(0)).timer_at = None;
+            true
+        });
+        assert!(said.contains("but the timer is set for None"), "{said}");
+    }
+}

@@ -96,3 +96,109 @@ impl Tracker {
         ensure(stranger.is_none(), || format!("was told of {stranger:?}, which is not in the swarm"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+    use crate::driver::sim::invariants::doctored::complaint;
+    use crate::id::PeerId;
+    use crate::time::Span;
+    use crate::tracker::{RequestId, TrackerInput};
+    use crate::wire::announce::AnnounceRequest;
+
+    fn tracker(_: &World) -> Box<dyn Invariant> {
+        Box::new(Tracker::default())
+    }
+
+    /// Behind the invariants' back.
+    fn announce(world: &mut World, addr: SocketAddr, left: u64) {
+        let request = AnnounceRequest {
+            info_hash: INFO_HASH,
+            peer_id: PeerId([7; 20]),
+            port: addr.port(),
+            uploaded: 0,
+            downloaded: 0,
+            left: Some(left),
+            event: AnnounceEvent::Completed,
+            num_want: None,
+        };
+        let input = TrackerInput::Announce { from: RequestId(0), addr, request };
+        world.tracker.handle(world.now, input, &mut Vec::new());
+    }
+
+    /// Breaks the first answer that names somebody.
+    fn answer(mut doctor: impl FnMut(&mut Answer, &mut World)) -> String {
+        complaint(tracker, |world| {
+            let Some(mut answer) = world.answers.pop() else { return false };
+            let names = !answer.response.peers.is_empty();
+            if names {
+                doctor(&mut answer, world);
+            }
+            world.answers.push(answer);
+            names
+        })
+    }
+
+    #[test]
+    fn whoever_is_told_of_itself_is_seen() {
+        let said = answer(|answer, world| {
+            answer.response.peers.push(world.host(answer.asker).plan.virtual_addr);
+        });
+        assert_eq!(said, "tracker: was told of itself");
+    }
+
+    #[test]
+    fn a_peer_that_is_named_twice_is_seen() {
+        let said = answer(|answer, _| answer.response.peers.push(answer.response.peers[0]));
+        assert_eq!(said, "tracker: was told of a peer twice");
+    }
+
+    #[test]
+    fn a_peer_that_never_announced_is_seen() {
+        let said = answer(|answer, world| {
+            let absent = world.hosts.iter().find(|host| host.peer.is_none()).expect("somebody comes late");
+            answer.response.peers.push(absent.plan.virtual_addr);
+        });
+        assert!(said.contains("which is not in the swarm"), "{said}");
+    }
+
+    #[test]
+    fn an_entry_too_many_is_seen() {
+        let said = answer(|_, world| {
+            announce(world, ([10, 99, 0, 1], 1).into(), 0);
+        });
+        assert!(said.starts_with("tracker: seeds, leechers and downloads counted: (2, "), "{said}");
+    }
+
+    #[test]
+    fn a_wrong_number_in_an_answer_is_seen() {
+        let said = answer(|answer, _| answer.response.complete = Some(99));
+        assert!(said.starts_with("tracker: told of (Some(99)"), "{said}");
+    }
+
+    #[test]
+    fn an_entry_that_outlives_two_intervals_is_seen() {
+        let said = complaint(tracker, |world| {
+            let announced = world.tracker.deadline().is_some();
+            if announced {
+                world.now += Span::from_secs(61);
+            }
+            announced
+        });
+        assert!(said.contains("is still there"), "{said}");
+    }
+
+    #[test]
+    fn a_download_of_somebody_incomplete_is_seen() {
+        let said = answer(|answer, world| {
+            answer.event = AnnounceEvent::Completed;
+            announce(world, world.host(answer.asker).plan.virtual_addr, 9_999);
+            let counts = world.tracker.counts(&INFO_HASH).unwrap();
+            let response = &mut answer.response;
+            (response.complete, response.incomplete) = (Some(counts.complete), Some(counts.incomplete));
+        });
+        assert_eq!(said, "tracker: 1 downloads counted, 0 peers completed");
+    }
+}

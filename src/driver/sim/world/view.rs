@@ -12,7 +12,7 @@ pub(in crate::driver::sim) struct OpenEnd<'a> {
     pub(in crate::driver::sim) peer: &'a Peer,
     pub(in crate::driver::sim) view: ConnectionView<'a>,
     index: PeerIndex,
-    conn: ConnId,
+    pub(in crate::driver::sim) conn: ConnId,
 }
 
 impl World {

@@ -87,7 +87,7 @@ pub struct Pace {
 /// Why a run could not be carried out. (What remotes do wrong is never one of these: it is recorded.)
 #[derive(Debug, thiserror::Error)]
 pub enum DriverError {
-    /// A broken invariant: a mistake in MiniBit. `rerun` is the command that shows it again.
+    /// A broken invariant: a mistake in MiniBit. Whoever planned the run adds the command that repeats it.
     #[error("{invariant} is broken at {at}, peer {peer}, random seed {random_seed}: {what}")]
     Invariant { invariant: &'static str, at: Time, peer: PeerIndex, random_seed: u64, what: String },
     /// The machine will not do it: where, what, and what to do about it.

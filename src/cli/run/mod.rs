@@ -1,9 +1,9 @@
 //! `minibit run`: a scenario's cases, repeated, compared, written down.
 
 mod progress;
+mod rerun;
 mod signals;
 
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -212,7 +212,7 @@ fn case_of(plan: &Plan, run: &PlannedRun) -> String {
 fn complain(args: &Args, plan: &Plan, results: &Results<'_>, options: &Options) {
     for (run, reason) in results.failures().take(FAILURES_SHOWN) {
         eprintln!("minibit: run {} failed: {reason}", run.planned.id);
-        eprintln!("  to see it again: {}", rerun(args, plan, &run.planned));
+        eprintln!("  to see it again: {}", rerun::command(args, plan, &run.planned));
     }
     let more = results.failures().count().saturating_sub(FAILURES_SHOWN);
     if more > 0 {
@@ -234,29 +234,6 @@ fn complain(args: &Args, plan: &Plan, results: &Results<'_>, options: &Options) 
     if others > 0 {
         eprintln!("minibit: {others} stored runs come from another build; --fresh runs them again");
     }
-}
-
-/// The command that carries out this one run alone.
-fn rerun(args: &Args, plan: &Plan, run: &PlannedRun) -> String {
-    let scenario = plan.scenario(run);
-    let driver = if scenario.driver == DriverKind::Sim { "sim" } else { "tasks" };
-    let mut command =
-        format!("minibit run {} --driver {driver}", quoted(&args.scenario.display().to_string()));
-    let values = plan.axes.iter().zip(&plan.cases[run.case].values);
-    let settings = values.map(|(axis, value)| format!("{}={value}", axis.key));
-    for setting in args.set.iter().cloned().chain(settings.filter(|setting| !setting.starts_with("driver=")))
-    {
-        // Writing to a string cannot fail.
-        let _ = write!(command, " --set {}", quoted(&setting));
-    }
-    let _ = write!(command, " --seed {} --repeat 1 --fresh", run.random_seed);
-    if args.check { command + " --check" } else { command }
-}
-
-/// As a shell takes it for one word.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "./_-=*,:".contains(c);
-    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
 fn exit(results: &Results<'_>) -> Exit {

@@ -116,3 +116,38 @@ fn broken(world: &World, invariant: &'static str, peer: PeerIndex, what: String)
 fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(what()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::sim::Options;
+    use crate::time::Span;
+
+    #[test]
+    fn every_area_of_a_swarm_has_its_invariant() {
+        let world = World::new(&doctored::scenario(), 1, &Options::default());
+        let names: Vec<_> = Invariants::new(&world).all.iter().map(|invariant| invariant.name()).collect();
+        let areas = [
+            "presence",
+            "bytes",
+            "availability",
+            "have",
+            "blocks",
+            "requests",
+            "choking",
+            "interest",
+            "bans",
+            "tracker",
+            "liveness",
+        ];
+        assert_eq!(names, areas);
+    }
+
+    #[test]
+    fn a_violation_says_what_when_where_and_with_which_random_seed() {
+        let mut world = World::new(&doctored::scenario(), 17, &Options::default());
+        world.now += Span::from_millis(2_500);
+        let told = broken(&world, "have", PeerIndex(3), "has too much".to_owned()).to_string();
+        assert_eq!(told, "have is broken at 2.5 s, peer 3, random seed 17: has too much");
+    }
+}

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::experiment::significance::{holm, signed_rank};
 use crate::experiment::statistics::{PAIRS_TO_DECIDE, PairedRatio, paired_ratio};
 use crate::metrics::Summary;
 use crate::scenario::file::Axis;
@@ -39,6 +40,10 @@ pub struct Comparison {
     pub metric: &'static str,
     /// Mean of `value` over mean of `baseline`: below 1 the value is faster.
     pub estimate: Option<PairedRatio>,
+    /// Two-sided, of Wilcoxon's signed-rank test on the pairs' log ratios.
+    pub p: Option<f64>,
+    /// Corrected after Holm for all comparisons of the metric that could be decided; `None` for the others.
+    pub p_holm: Option<f64>,
     /// Peers that did not complete in the paired runs, on each side.
     pub unfinished: (u64, u64),
     pub verdict: Verdict,
@@ -46,7 +51,7 @@ pub struct Comparison {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The whole interval lies on one side of 1.
+    /// The whole interval lies on one side of 1, and the test, corrected for all that was asked, agrees.
     Difference,
     NoDifferenceShown,
     TooFewRepeats {
@@ -77,6 +82,9 @@ impl fmt::Display for Verdict {
     }
 }
 
+/// What a corrected p must not exceed to show a difference.
+const SIGNIFICANT: f64 = 0.05;
+
 /// All comparisons: axes in order, then the combinations of the others in the order of `cases`, then values, then
 /// metrics. `random_seed` draws the intervals.
 pub fn compare(
@@ -99,23 +107,41 @@ pub fn compare(
                     .map(|(_, (axis, value))| (axis.key.clone(), value.clone()))
                     .collect();
                 for metric in COMPARED {
-                    let (estimate, unfinished, verdict) =
-                        judge(&pairs(case, partner), metric, random_seed, allow_degraded);
+                    let judged = judge(&pairs(case, partner), metric, random_seed, allow_degraded);
                     comparisons.push(Comparison {
                         axis: axis.key.clone(),
                         baseline: baseline.clone(),
                         value: value.clone(),
                         within: within.clone(),
                         metric,
-                        estimate,
-                        unfinished,
-                        verdict,
+                        estimate: judged.estimate,
+                        p: judged.p,
+                        p_holm: None,
+                        unfinished: judged.unfinished,
+                        verdict: judged.verdict,
                     });
                 }
             }
         }
     }
+    COMPARED.iter().for_each(|metric| correct(&mut comparisons, metric));
     comparisons
+}
+
+/// The more comparisons, the likelier that one of them looks like a difference by chance.
+fn correct(comparisons: &mut [Comparison], metric: &str) {
+    let decided = |one: &&mut Comparison| {
+        one.metric == metric && matches!(one.verdict, Verdict::Difference | Verdict::NoDifferenceShown)
+    };
+    let mut asked: Vec<&mut Comparison> = comparisons.iter_mut().filter(decided).collect();
+    // Without a test there is nothing to show a difference by.
+    let ps: Vec<f64> = asked.iter().map(|one| one.p.unwrap_or(1.0)).collect();
+    for (one, p) in asked.iter_mut().zip(holm(&ps)) {
+        one.p_holm = Some(p);
+        if p > SIGNIFICANT {
+            one.verdict = Verdict::NoDifferenceShown;
+        }
+    }
 }
 
 fn differs_only(values: &[String], base: &[String], position: usize, value: &str) -> bool {
@@ -139,12 +165,15 @@ fn pairs<'a>(baseline: &ComparedCase<'a>, other: &ComparedCase<'a>) -> Vec<Pair<
         .collect()
 }
 
-fn judge(
-    pairs: &[Pair<'_>],
-    metric: &str,
-    random_seed: u64,
-    allow_degraded: bool,
-) -> (Option<PairedRatio>, (u64, u64), Verdict) {
+struct Judged {
+    estimate: Option<PairedRatio>,
+    p: Option<f64>,
+    unfinished: (u64, u64),
+    /// Before the correction for other comparisons.
+    verdict: Verdict,
+}
+
+fn judge(pairs: &[Pair<'_>], metric: &str, random_seed: u64, allow_degraded: bool) -> Judged {
     let unfinished = pairs.iter().fold((0, 0), |sums, (baseline, other)| {
         (sums.0 + baseline.summary.unfinished, sums.1 + other.summary.unfinished)
     });
@@ -152,7 +181,8 @@ fn judge(
     let values: Vec<_> =
         pairs.iter().filter_map(|(baseline, other)| Some((value(baseline)?, value(other)?))).collect();
     let estimate = paired_ratio(&values, random_seed);
-    (estimate, unfinished, verdict(pairs, estimate.as_ref(), allow_degraded))
+    let verdict = verdict(pairs, estimate.as_ref(), allow_degraded);
+    Judged { estimate, p: signed_rank(&values), unfinished, verdict }
 }
 
 fn verdict(pairs: &[Pair<'_>], estimate: Option<&PairedRatio>, allow_degraded: bool) -> Verdict {
@@ -239,6 +269,26 @@ mod tests {
         let comparison = headline(&ten(100), &ten(100), |_| {});
         assert_eq!(comparison.verdict.to_string(), "no difference shown");
         assert_eq!(comparison.estimate.unwrap().ratio, 1.0);
+    }
+
+    #[test]
+    fn one_of_many_small_differences_is_not_shown() {
+        // Nine of ten pairs are a little slower: by itself just enough, beside five other questions not.
+        let slower: Vec<_> = (0..10u64).map(|at| run_of(if at == 0 { 98 } else { 106 + at })).collect();
+        let even = vec![run_of(100); 10];
+        let alone = headline(&even, &slower, |_| {});
+        assert_eq!(alone.verdict, Verdict::Difference);
+        assert_eq!(alone.p, alone.p_holm);
+        assert!(alone.p.unwrap() < 0.01, "{:?}", alone.p);
+        let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n"];
+        let rows: Vec<Vec<String>> = names.iter().map(|name| values(&[name])).collect();
+        let numbered = rows.iter().enumerate();
+        let cases: Vec<_> = numbered
+            .map(|(at, row)| ComparedCase { values: row, runs: runs(if at == 1 { &slower } else { &even }) })
+            .collect();
+        let among = compare(&[axis("policy.picker", &names)], &cases, 1, false).remove(0);
+        assert_eq!((among.p, among.verdict), (alone.p, Verdict::NoDifferenceShown));
+        assert_eq!(among.p_holm, alone.p.map(|p| p * 13.0));
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod expect;
 pub mod foresight;
 mod plan;
 mod results;
+pub mod significance;
 pub mod statistics;
 mod store;
 #[cfg(test)]

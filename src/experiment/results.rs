@@ -46,9 +46,13 @@ impl<'a> Results<'a> {
 
     /// The mean of a metric over the whole runs of a case that have it.
     pub fn case_mean(&self, case: usize, metric: &str) -> Option<f64> {
-        let values: Vec<f64> =
-            self.whole_runs(case).filter_map(|done| done.summary.metric(metric).flatten()).collect();
-        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+        mean(self.whole_runs(case).filter_map(|done| done.summary.metric(metric).flatten()))
+    }
+
+    /// The same for one cohort.
+    pub fn cohort_mean(&self, case: usize, cohort: &str, metric: &str) -> Option<f64> {
+        let rows = self.whole_runs(case).flat_map(|done| &done.cohorts).filter(|row| row.cohort == cohort);
+        mean(rows.filter_map(|row| row.metric(metric).flatten()))
     }
 
     /// What MiniBit failed at: run and reason.
@@ -75,6 +79,11 @@ impl<'a> Results<'a> {
     pub fn degraded(&self) -> usize {
         self.runs.iter().filter_map(Run::done).filter(|done| done.perf.is_degraded()).count()
     }
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (count, sum) = values.fold((0u32, 0.0), |(count, sum), value| (count + 1, sum + value));
+    (count > 0).then(|| sum / f64::from(count))
 }
 
 fn compared(runs: &[Run], case: usize) -> Vec<ComparedRun<'_>> {

@@ -25,7 +25,7 @@ pub struct StoredRun {
 }
 
 /// Counted up whenever the metrics of a run get another form: runs kept in an older one count as not there.
-const FORM: u32 = 2;
+const FORM: u32 = 3;
 
 /// What is read of a run before it is read whole.
 #[derive(Serialize, Deserialize)]

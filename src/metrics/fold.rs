@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::driver::{Ended, Outcome, Recorder};
 use crate::event::{BlockFate, Event, Record, Remote};
-use crate::id::PeerIndex;
+use crate::id::{PeerIndex, PieceIndex};
+use crate::metrics::availability::Availability;
 use crate::metrics::bound::{self, BoundPeer};
 use crate::metrics::participant::sole_bytes;
 use crate::metrics::peers::{PeerSums, Stay};
@@ -24,11 +25,14 @@ pub struct RunMetrics {
     /// In the order of the population.
     pub cohorts: Vec<CohortRow>,
     pub timeline: Vec<Sample>,
+    /// How many pieces the content has.
+    pub pieces: u32,
     pub trace_digest: String,
     pub records: u64,
 }
 
-/// Folds the records of one run. Constant work and no allocation a record; memory O(peers).
+/// Folds the records of one run. No allocation a record, and constant work but for arrivals and ends of stays, which
+/// look at the peer's pieces. Memory: a bit a piece and some hundred bytes for every peer.
 #[derive(Clone, Debug)]
 pub struct RunFold<'a> {
     participants: &'a [Participant],
@@ -38,6 +42,7 @@ pub struct RunFold<'a> {
     counts: Counts,
     timeline: Timeline,
     uplinks: Uplinks,
+    availability: Availability,
     digest: TraceDigest,
     records: u64,
 }
@@ -53,6 +58,7 @@ impl<'a> RunFold<'a> {
         };
         let peers: Vec<PeerSums> =
             participants.iter().map(|peer| PeerSums::new(peer, cohort_of(peer))).collect();
+        let pieces = participants.first().map_or(0, |peer| peer.initial.pieces());
         let mut uplinks = Uplinks::new(cohorts.len());
         for (sums, participant) in peers.iter().zip(participants) {
             uplinks.expect(sums.group, participant.upload);
@@ -64,12 +70,14 @@ impl<'a> RunFold<'a> {
             counts: Counts::default(),
             timeline: Timeline::new(),
             uplinks,
+            availability: Availability::new(pieces),
             digest: TraceDigest::default(),
             records: 0,
         }
     }
 
-    pub fn finish(self, layout: &Layout, outcome: &Outcome) -> RunMetrics {
+    pub fn finish(mut self, layout: &Layout, outcome: &Outcome) -> RunMetrics {
+        self.availability.advance(outcome.at, self.counts.leechers > 0);
         let rows: Vec<PeerRow> = self
             .peers
             .iter()
@@ -80,6 +88,7 @@ impl<'a> RunFold<'a> {
         summary.bound = bound::last_completion(&self.bound_peers(layout));
         summary.received_and_offered = self.uplinks.of_all();
         summary.leechers_gave_and_offered = self.uplinks.of_leechers();
+        summary.availability = self.availability.over_run();
         if let Ended::Stranded(stranded) = &outcome.ended {
             summary.stranded_pieces = stranded.pieces.len() as u64;
         }
@@ -89,6 +98,7 @@ impl<'a> RunFold<'a> {
             cohorts: self.cohort_rows(&rows, outcome.at),
             peers: rows,
             timeline: self.timeline.finish(outcome.at, &self.counts),
+            pieces: layout.pieces(),
             trace_digest: self.digest.hex(),
             records: self.records,
         }
@@ -129,12 +139,17 @@ impl<'a> RunFold<'a> {
     }
 
     fn arrived(&mut self, at: Time, index: usize) {
+        self.availability.advance(at, self.counts.leechers > 0);
         let peer = &mut self.peers[index];
+        if peer.stay != Stay::Present {
+            self.availability.came(&peer.holding);
+        }
         peer.arrived.get_or_insert(at);
         peer.stay = Stay::Present;
         self.counts.arrivals += 1;
         *present(&mut self.counts, peer.is_complete()) += 1;
         self.uplinks.joined(at, peer.group, self.participants[index].upload);
+        self.count_availability();
     }
 
     fn departed(&mut self, at: Time, index: usize, end: End) {
@@ -142,10 +157,13 @@ impl<'a> RunFold<'a> {
         if peer.stay != Stay::Present {
             return;
         }
+        self.availability.advance(at, self.counts.leechers > 0);
+        self.availability.went(&peer.holding);
         peer.stay = Stay::Over { since: at, end };
         self.counts.departures += 1;
         *present(&mut self.counts, peer.is_complete()) -= 1;
         self.uplinks.parted(at, peer.group, self.participants[index].upload);
+        self.count_availability();
     }
 
     fn completed(&mut self, at: Time, index: usize) {
@@ -153,6 +171,7 @@ impl<'a> RunFold<'a> {
         if peer.is_complete() {
             return;
         }
+        self.availability.advance(at, self.counts.leechers > 0);
         peer.finished_at = Some(at);
         self.counts.completed += 1;
         if peer.stay == Stay::Present {
@@ -160,6 +179,27 @@ impl<'a> RunFold<'a> {
             self.counts.seeds += 1;
         }
         self.uplinks.completion(at, self.counts.downloaded_bytes);
+    }
+
+    fn verified(&mut self, at: Time, index: usize, piece: PieceIndex) {
+        self.counts.pieces_verified += 1;
+        self.availability.advance(at, self.counts.leechers > 0);
+        let peer = &mut self.peers[index];
+        self.availability.gained(&mut peer.holding, piece, peer.stay == Stay::Present);
+        self.count_availability();
+    }
+
+    fn lost(&mut self, at: Time, index: usize, piece: PieceIndex) {
+        self.availability.advance(at, self.counts.leechers > 0);
+        let peer = &mut self.peers[index];
+        self.availability.lost(&mut peer.holding, piece, peer.stay == Stay::Present);
+        self.count_availability();
+    }
+
+    fn count_availability(&mut self) {
+        self.counts.availability_min = self.availability.least();
+        self.counts.copies = self.availability.copies();
+        self.counts.only_with_seeds = self.availability.only_with_seeds();
     }
 
     fn downloaded(&mut self, index: usize, from: Remote, bytes: u64, fate: BlockFate) {
@@ -197,7 +237,8 @@ impl Recorder for RunFold<'_> {
             Event::Crashed => self.departed(at, index, End::Crashed),
             Event::Failed { .. } => self.departed(at, index, End::Failed),
             Event::Completed => self.completed(at, index),
-            Event::PieceVerified { .. } => self.counts.pieces_verified += 1,
+            Event::PieceVerified { piece } => self.verified(at, index, *piece),
+            Event::StorageFailed { piece } => self.lost(at, index, *piece),
             Event::Uploaded { block, .. } => self.peers[index].uploaded_bytes += u64::from(block.length),
             Event::Downloaded { from, block, fate } => {
                 self.downloaded(index, *from, u64::from(block.length), *fate);
@@ -213,7 +254,6 @@ impl Recorder for RunFold<'_> {
             | Event::Requested { .. }
             | Event::Snubbed { .. }
             | Event::PieceFailed { .. }
-            | Event::StorageFailed { .. }
             | Event::Banned { .. }
             | Event::Announced { .. }
             | Event::AnnounceFailed { .. } => {}

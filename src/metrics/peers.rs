@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::driver::Ended;
 use crate::metrics::Participant;
+use crate::metrics::availability::Holding;
 use crate::metrics::uplinks::GroupId;
 use crate::time::{Span, Time};
 
@@ -71,6 +72,11 @@ pub struct PeerRow {
 }
 
 impl PeerRow {
+    /// It lacked something when it came, or would have.
+    pub fn is_leecher(&self) -> bool {
+        !self.completed || self.finished_at.is_some()
+    }
+
     /// Time from arrival to completion; what every mean and quantile is taken over.
     pub fn completion(&self) -> Option<Span> {
         Some(self.finished_at?.since(self.arrived?))
@@ -81,6 +87,7 @@ impl PeerRow {
 #[derive(Clone, Debug)]
 pub(super) struct PeerSums {
     pub(super) group: GroupId,
+    pub(super) holding: Holding,
     pub(super) arrived: Option<Time>,
     pub(super) finished_at: Option<Time>,
     pub(super) stay: Stay,
@@ -105,6 +112,11 @@ impl PeerSums {
     pub(super) fn new(participant: &Participant, cohort: u32) -> PeerSums {
         PeerSums {
             group: GroupId { cohort, starts_complete: participant.starts_complete() },
+            holding: if participant.starts_complete() {
+                Holding::Everything
+            } else {
+                Holding::These(participant.initial.clone())
+            },
             arrived: None,
             finished_at: None,
             stay: Stay::NotYet,

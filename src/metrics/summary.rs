@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::PeerRow;
 use crate::metrics::quantile::Sorted;
+use crate::metrics::{Millionths, PeerRow, RunAvailability, fairness};
 use crate::time::{Span, Time};
 
 /// One run, summed up over its peers. Each field is a column of `runs.csv`, defined in `docs/metrics.md`.
@@ -38,6 +38,10 @@ pub struct Summary {
     pub received_and_offered: Option<(u64, u64)>,
     /// The same for what came from peers that started without everything, and for their uplinks.
     pub leechers_gave_and_offered: Option<(u64, u64)>,
+    /// Whether those who took gave alike: Jain's index over share ratios.
+    pub fairness: Option<Millionths>,
+    /// While somebody was there who lacked something.
+    pub availability: RunAvailability,
     /// Scenario time at the run's end.
     pub ended_at: Time,
 }
@@ -72,6 +76,8 @@ impl Summary {
             duplicate_bytes: sum(&|row| row.duplicate_bytes),
             received_and_offered: None,
             leechers_gave_and_offered: None,
+            fairness: fairness::of_share_ratios(rows),
+            availability: RunAvailability::default(),
             ended_at,
         }
     }
@@ -84,6 +90,11 @@ impl Summary {
     /// The share of all payload received that came from peers that were complete when they first arrived.
     pub fn share_from_seeds(&self) -> Option<f64> {
         ratio(self.from_seeds_bytes, self.downloaded_bytes)
+    }
+
+    /// The share of all payload received that was of no use.
+    pub fn duplicate_share(&self) -> Option<f64> {
+        ratio(self.duplicate_bytes, self.downloaded_bytes)
     }
 
     /// How much of what the uplinks could have sent was received, up to the last completion.
@@ -160,8 +171,12 @@ pub const METRICS: &[Metric] = &[
     Metric { name: "from_seeds_bytes", value: |run| Some(run.from_seeds_bytes as f64) },
     Metric { name: "duplicate_bytes", value: |run| Some(run.duplicate_bytes as f64) },
     Metric { name: "share_from_seeds", value: Summary::share_from_seeds },
+    Metric { name: "duplicate_share", value: Summary::duplicate_share },
     Metric { name: "uplink_utilisation", value: Summary::uplink_utilisation },
     Metric { name: "leecher_utilisation", value: Summary::leecher_utilisation },
+    Metric { name: "fairness", value: |run| run.fairness.map(Millionths::as_f64) },
+    Metric { name: "availability_min", value: |run| run.availability.least.map(f64::from) },
+    Metric { name: "availability_mean", value: |run| run.availability.mean.map(Millionths::as_f64) },
     Metric { name: "ended_at_s", value: |run| Some(run.ended_at.as_secs_f64()) },
 ];
 

@@ -27,6 +27,12 @@ pub struct Counts {
     pub pieces_verified: u64,
     /// Payload received so far, useful or not.
     pub downloaded_bytes: u64,
+    /// Holders of the piece that has the fewest, among the peers present.
+    pub availability_min: u32,
+    /// Holders of all pieces together, among the peers present.
+    pub copies: u64,
+    /// Pieces that only peers hold who started complete.
+    pub only_with_seeds: u32,
 }
 
 /// The counts after everything that happened up to and including `at`.

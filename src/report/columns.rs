@@ -3,7 +3,7 @@
 use crate::driver::{Ended, Pace};
 use crate::experiment::compare::Comparison;
 use crate::experiment::{Done, Plan, PlannedRun, Run, RunResult};
-use crate::metrics::{CohortRow, PeerRow, Sample, Summary};
+use crate::metrics::{CohortRow, Millionths, PeerRow, Sample, Summary};
 use crate::report::cell::Cell;
 use crate::time::Span;
 
@@ -59,8 +59,12 @@ pub(super) const RUNS: &[&str] = &[
     "from_seeds_bytes",
     "share_from_seeds",
     "duplicate_bytes",
+    "duplicate_share",
     "uplink_utilisation",
     "leecher_utilisation",
+    "fairness",
+    "availability_min",
+    "availability_mean",
     "ended_at_s",
 ];
 
@@ -100,6 +104,9 @@ pub(super) const TIMELINE: &[&str] = &[
     "completed",
     "pieces_verified",
     "downloaded_bytes",
+    "availability_min",
+    "availability_mean",
+    "only_with_seeds",
 ];
 
 pub(super) const COMPARISON: &[&str] = &[
@@ -113,6 +120,8 @@ pub(super) const COMPARISON: &[&str] = &[
     "ratio_low",
     "ratio_high",
     "correlation",
+    "p",
+    "p_holm",
     "unfinished_baseline",
     "unfinished_value",
     "verdict",
@@ -203,8 +212,12 @@ fn summary(ended: &str, run: &Summary) -> Vec<Cell> {
         run.from_seeds_bytes.into(),
         run.share_from_seeds().into(),
         run.duplicate_bytes.into(),
+        run.duplicate_share().into(),
         run.uplink_utilisation().into(),
         run.leecher_utilisation().into(),
+        run.fairness.map(Millionths::as_f64).into(),
+        run.availability.least.into(),
+        run.availability.mean.map(Millionths::as_f64).into(),
         run.ended_at.into(),
     ]
 }
@@ -231,7 +244,8 @@ pub(super) fn cohort(row: &CohortRow) -> Vec<Cell> {
     ]
 }
 
-pub(super) fn timeline(sample: &Sample) -> Vec<Cell> {
+/// `pieces` is how many the content has.
+pub(super) fn timeline(sample: &Sample, pieces: u32) -> Vec<Cell> {
     let counts = &sample.counts;
     vec![
         sample.at.into(),
@@ -242,6 +256,9 @@ pub(super) fn timeline(sample: &Sample) -> Vec<Cell> {
         counts.completed.into(),
         counts.pieces_verified.into(),
         counts.downloaded_bytes.into(),
+        counts.availability_min.into(),
+        Millionths::of(counts.copies.into(), pieces.into()).map(Millionths::as_f64).into(),
+        counts.only_with_seeds.into(),
     ]
 }
 
@@ -259,6 +276,8 @@ pub(super) fn comparison(comparison: &Comparison) -> Vec<Cell> {
         interval.map(|(low, _)| low).into(),
         interval.map(|(_, high)| high).into(),
         estimate.and_then(|estimate| estimate.correlation).into(),
+        comparison.p.into(),
+        comparison.p_holm.into(),
         comparison.unfinished.0.into(),
         comparison.unfinished.1.into(),
         Cell::Text(comparison.verdict.to_string()),
@@ -324,7 +343,7 @@ mod tests {
         assert_eq!(summary("complete", &Summary::default()).len(), behind_key(RUNS));
         assert_eq!(cohort(&CohortRow::default()).len(), behind_key(COHORTS));
         assert_eq!(
-            timeline(&Sample { at: Time::ZERO, counts: Counts::default() }).len(),
+            timeline(&Sample { at: Time::ZERO, counts: Counts::default() }, 1).len(),
             behind_key(TIMELINE)
         );
     }

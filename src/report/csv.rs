@@ -16,7 +16,7 @@ pub(super) fn write_all(results: &Results<'_>, folder: &Path) -> Result<(), Writ
         metrics.peers.iter().map(columns::completions).collect()
     })?;
     per_run(results, &folder.join("timeline.csv"), columns::TIMELINE, |metrics| {
-        metrics.timeline.iter().map(columns::timeline).collect()
+        metrics.timeline.iter().map(|sample| columns::timeline(sample, metrics.pieces)).collect()
     })?;
     let keyed = |run: &Run, cells: Vec<Cell>| [columns::run_key(plan, &run.planned), cells].concat();
     let runs = results.runs.iter().filter_map(|run| Some(keyed(run, columns::run(run)?)));

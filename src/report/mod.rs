@@ -2,6 +2,7 @@
 //!
 //! It must not compute: every number comes from `metrics` or `experiment`; here it gets its place and its form.
 
+mod cases;
 mod cell;
 mod columns;
 mod csv;

@@ -191,6 +191,50 @@ fn a_cohort_is_told_by_its_own_peers_and_by_what_they_gave_whom() {
 }
 
 #[test]
+fn availability_counts_living_peers_and_says_what_only_seeds_hold() {
+    let verified = |piece| Event::PieceVerified { piece: PieceIndex(piece) };
+    // leecher-1 comes with piece 0. The seed leaves at 4 s with piece 3, which nobody else has.
+    let records = [
+        (0, 0, arrived()),
+        (0, 1, arrived()),
+        (1, 2, arrived()),
+        (2, 1, verified(1)),
+        (3, 2, verified(2)),
+        (4, 0, Event::Left),
+        (5, 2, Event::StorageFailed { piece: PieceIndex(2) }),
+        (6, 2, verified(2)),
+        (7, 2, Event::Crashed),
+        (8, 2, arrived()),
+    ];
+    let metrics = fold(&records, Ended::TimeLimit, 9);
+    let at = |secs: u64| {
+        let sample = metrics.timeline.iter().rfind(|sample| sample.at <= self::secs(secs)).unwrap();
+        (sample.counts.availability_min, sample.counts.copies, sample.counts.only_with_seeds)
+    };
+    assert_eq!([at(0), at(2), at(3)], [(1, 5, 3), (1, 6, 2), (1, 7, 1)]);
+    assert_eq!([at(4), at(5), at(6), at(7), at(8)], [(0, 3, 0), (0, 2, 0), (0, 3, 0), (0, 2, 0), (0, 3, 0)]);
+    assert_eq!(metrics.summary.metric("availability_min"), Some(Some(0.0)));
+    // 5 5 6 7 3 2 3 2 3 copies of 4 pieces, a second each.
+    assert_eq!(metrics.summary.metric("availability_mean"), Some(Some(1.0)));
+}
+
+#[test]
+fn fairness_is_jains_index_over_what_leechers_gave_for_what_they_took() {
+    let gave = |from: u32, to: u32| {
+        let event = Event::Uploaded { to: Some(PeerIndex(to)), block: block(1) };
+        [(1, from, event), (1, to, downloaded(from, 1, BlockFate::Useful))]
+    };
+    let fairness = |gifts: &[(u32, u32)]| {
+        let records: Vec<_> = gifts.iter().flat_map(|(from, to)| gave(*from, *to)).collect();
+        fold(&records, Ended::TimeLimit, 2).summary.metric("fairness").unwrap()
+    };
+    assert_eq!(fairness(&[(1, 2), (2, 1)]), Some(1.0));
+    assert_eq!(fairness(&[(1, 2), (0, 1)]), Some(0.5));
+    assert_eq!(fairness(&[(0, 1), (0, 2)]), None);
+    assert_eq!(fairness(&[]), None);
+}
+
+#[test]
 fn the_bound_of_a_run_looks_at_the_peers_that_came() {
     // leecher-2 fetches 40 bytes, all of them only at the seed: 4 s at 10 B/s after arrivals at 0 and 1.
     let records = [(0, 0, arrived()), (1, 2, arrived()), (6, 2, Event::Completed)];

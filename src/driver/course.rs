@@ -39,7 +39,7 @@ impl Course {
             .iter()
             .map(|plan| Follower {
                 have: plan.initial.clone(),
-                uploads: plan.uploads(),
+                uploads: plan.uploads,
                 returns: plan.rejoin.is_some(),
                 counts: true,
             })

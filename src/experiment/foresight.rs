@@ -83,9 +83,9 @@ fn nobody_gives(scenario: &Scenario) -> Option<String> {
         return Some("nobody starts with anything: every peer will be stranded".to_owned());
     }
     let lacking = cohorts().any(|cohort| cohort.start_with != StartWith::All);
-    let mute = starters.all(|cohort| cohort.upload.is_some_and(|rate| rate.is_zero()));
+    let mute = starters.all(|cohort| !cohort.uploads());
     (lacking && mute).then(|| {
-        "nobody who starts with pieces can upload (0 B/s): every incomplete peer will be stranded".to_owned()
+        "nobody who starts with pieces uploads (0 B/s, or free-riders): every incomplete peer will be stranded".to_owned()
     })
 }
 
@@ -248,7 +248,9 @@ mod tests {
         let mute = told(&QUIET.replace("upload = \"100 B/s\"", "upload = \"0 B/s\""));
         assert_eq!(
             mute,
-            ["nobody who starts with pieces can upload (0 B/s): every incomplete peer will be stranded"]
+            [
+                "nobody who starts with pieces uploads (0 B/s, or free-riders): every incomplete peer will be stranded"
+            ]
         );
         let rejoin = told(&format!("{QUIET}rejoin = \"1 min\"\n"));
         assert_eq!(rejoin, ["peers.leecher.rejoin has no effect: peers.leecher.crash is \"never\""]);

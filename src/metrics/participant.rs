@@ -17,7 +17,7 @@ pub struct Participant {
     pub initial_bytes: u64,
     /// What it has to fetch. 0 makes it a seed for [`PeerRow::from_seeds_bytes`](super::PeerRow).
     pub lacking_bytes: u64,
-    /// `None` is unlimited.
+    /// What it offers: nothing if it is a free-rider. `None` is unlimited.
     pub upload: Option<Rate>,
     pub download: Option<Rate>,
 }
@@ -43,7 +43,8 @@ impl Participant {
             .iter()
             .map(|plan| {
                 let cohort = scenario.cohorts[plan.cohort].name.clone();
-                let links = (plan.upload, plan.download);
+                let offered = if plan.uploads { plan.upload } else { Some(Rate::from_bits_per_second(0)) };
+                let links = (offered, plan.download);
                 Participant::new(plan.name.clone(), cohort, plan.initial.clone(), links, layout)
             })
             .collect()

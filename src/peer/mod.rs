@@ -58,7 +58,7 @@ pub struct Peer {
     info_hash: InfoHash,
     layout: Layout,
     policy: Policy,
-    /// False for an uplink of 0 B/s: never unchokes.
+    /// False for an uplink of 0 B/s and for a free-rider: never unchokes.
     uploads: bool,
 
     /// Verified pieces; what we announce.

@@ -212,7 +212,7 @@ pub struct Setup {
     /// The pieces it has, verified.
     pub have: Bitfield,
     pub policy: Policy,
-    /// False for an uplink of 0 B/s: such a peer never unchokes.
+    /// False for an uplink of 0 B/s and for a free-rider: such a peer never unchokes.
     pub uploads: bool,
     pub neighbours: Neighbours,
     /// How many trackers `Action::Announce` may name, in order of preference.

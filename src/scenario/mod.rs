@@ -80,12 +80,20 @@ pub enum DriverKind {
     Processes,
 }
 
+impl Cohort {
+    /// Whether its peers give anything: a free-rider does not, nor does an uplink of 0 B/s.
+    pub fn uploads(&self) -> bool {
+        self.behaviour == Behaviour::Cooperative && self.upload.is_none_or(|rate| !rate.is_zero())
+    }
+}
+
 /// A group of like peers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cohort {
     pub name: String,
     pub count: u32,
     pub start_with: StartWith,
+    pub behaviour: Behaviour,
     /// `None` is unlimited.
     pub upload: Option<Rate>,
     pub download: Option<Rate>,
@@ -108,6 +116,15 @@ pub enum StartWith {
     Share,
     All,
     Nothing,
+}
+
+/// How a peer treats the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behaviour {
+    /// As the policy says.
+    Cooperative,
+    /// Downloads and announces like the others, and never unchokes anybody, whatever its uplink.
+    FreeRider,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,6 +191,7 @@ pub(crate) mod testing {
             name: name.to_owned(),
             count,
             start_with: StartWith::Share,
+            behaviour: Behaviour::Cooperative,
             upload: None,
             download: None,
             latency: Span::ZERO,

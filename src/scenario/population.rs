@@ -38,6 +38,8 @@ pub struct PeerPlan {
     pub virtual_addr: SocketAddr,
     pub initial: Bitfield,
     pub place: Place,
+    /// See [`Cohort::uploads`].
+    pub uploads: bool,
     pub upload: Option<Rate>,
     pub download: Option<Rate>,
     pub latency: Span,
@@ -110,6 +112,7 @@ impl PeerPlan {
             virtual_addr: virtual_addr(index),
             initial,
             place: Place::FromTracker { dial: None },
+            uploads: cohort.uploads(),
             upload: cohort.upload,
             download: cohort.download,
             latency: cohort.latency,
@@ -121,11 +124,6 @@ impl PeerPlan {
             crash_every: cohort.crash_every,
             random_seed,
         }
-    }
-
-    /// A peer whose uplink is 0 B/s takes and never gives.
-    pub fn uploads(&self) -> bool {
-        self.upload.is_none_or(|rate| !rate.is_zero())
     }
 }
 

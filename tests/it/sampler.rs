@@ -5,8 +5,8 @@ use minibit::id::PeerIndex;
 use minibit::peer::policy::{ChokerPolicy, PickerPolicy, Policy, StartedFirst};
 use minibit::rng::{Entity, Purpose, Stream};
 use minibit::scenario::{
-    Arrival, Cohort, Content, ContentSource, Distribution, DriverKind, OnComplete, Overlay, Scenario,
-    StartWith, TrackerSettings,
+    Arrival, Behaviour, Cohort, Content, ContentSource, Distribution, DriverKind, OnComplete, Overlay,
+    Scenario, StartWith, TrackerSettings,
 };
 use minibit::time::{Span, Time};
 use minibit::torrent::layout::Layout;
@@ -54,9 +54,8 @@ pub fn scenario(seed: u64) -> (Scenario, Options) {
 fn overlay(draw: &mut Draw, cohorts: &[Cohort]) -> Overlay {
     let peers: u32 = cohorts.iter().map(|cohort| cohort.count).sum();
     let stays = |cohort: &Cohort| {
-        let gives = cohort.upload.is_none_or(|rate| !rate.is_zero());
         let returns = cohort.crash_every.is_none() || cohort.rejoin.is_some();
-        gives && returns && cohort.abort_every.is_none() && cohort.on_complete == OnComplete::Stay
+        cohort.uploads() && returns && cohort.abort_every.is_none() && cohort.on_complete == OnComplete::Stay
     };
     match draw.between(0, 9) {
         0 => Overlay::FullMesh,
@@ -123,6 +122,7 @@ fn cohorts(draw: &mut Draw, content: u64, block_size: u32) -> Vec<Cohort> {
         name: "seed".into(),
         count: 1,
         start_with: StartWith::All,
+        behaviour: Behaviour::Cooperative,
         upload: rate(draw),
         download: None,
         latency: Span::from_millis(draw.between(0, 500)),
@@ -145,6 +145,7 @@ fn cohorts(draw: &mut Draw, content: u64, block_size: u32) -> Vec<Cohort> {
                 StartWith::Nothing,
                 StartWith::All,
             ]),
+            behaviour: if draw.chance(10) { Behaviour::FreeRider } else { Behaviour::Cooperative },
             upload: if draw.chance(10) { Some(Rate::from_bits_per_second(0)) } else { rate(draw) },
             download: rate(draw),
             latency: Span::from_millis(*draw.one_of(&[0, 0, 20, 700])),

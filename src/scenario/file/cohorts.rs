@@ -1,10 +1,10 @@
 //! The sections `[peers.NAME]`: one cohort each, in the order of the file.
 
-use super::names::START_WITH;
+use super::names::{BEHAVIOURS, START_WITH};
 use super::report::Problem;
 use super::section::{Section, Wrong, choice, quantity, text, whole};
 use super::tree::Value;
-use crate::scenario::{Arrival, Cohort, OnComplete, Scenario, StartWith};
+use crate::scenario::{Arrival, Behaviour, Cohort, OnComplete, Scenario, StartWith};
 use crate::time::{Span, Time};
 use crate::units::{Rate, UnitError, parse_frequency, parse_rate, parse_span};
 
@@ -32,6 +32,7 @@ fn read_cohort(name: &str, mut section: Section<'_>, problems: &mut Vec<Problem>
         name: name.to_owned(),
         count: section.read("count", problems, whole(0..=Scenario::MAX_PEERS)).unwrap_or(1),
         start_with: section.read("start_with", problems, choice(START_WITH)).unwrap_or(StartWith::Share),
+        behaviour: section.read("behaviour", problems, choice(BEHAVIOURS)).unwrap_or(Behaviour::Cooperative),
         upload: section.read("upload", problems, rate).flatten(),
         download: section.read("download", problems, rate).flatten(),
         latency: section.read("latency", problems, quantity(parse_span)).unwrap_or(Span::ZERO),

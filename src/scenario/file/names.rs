@@ -1,7 +1,7 @@
 //! How the file spells what the code calls by a variant: the same table reads and writes.
 
 use crate::peer::policy::{ChokerPolicy, PickerPolicy, SeedRule, StartedFirst};
-use crate::scenario::{DriverKind, StartWith};
+use crate::scenario::{Behaviour, DriverKind, StartWith};
 
 pub(super) const DRIVERS: &[(&str, DriverKind)] =
     &[("sim", DriverKind::Sim), ("tasks", DriverKind::Tasks), ("processes", DriverKind::Processes)];
@@ -30,6 +30,9 @@ pub(super) const SEED_RULES: &[(&str, SeedRule)] = &[
 
 pub(super) const START_WITH: &[(&str, StartWith)] =
     &[("share", StartWith::Share), ("all", StartWith::All), ("nothing", StartWith::Nothing)];
+
+pub(super) const BEHAVIOURS: &[(&str, Behaviour)] =
+    &[("cooperative", Behaviour::Cooperative), ("free-rider", Behaviour::FreeRider)];
 
 /// The spelling of a variant. Every variant has one.
 pub(super) fn name_of<T: PartialEq>(names: &'static [(&'static str, T)], variant: &T) -> &'static str {

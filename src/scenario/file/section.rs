@@ -44,6 +44,7 @@ const ALL_KEYS: &[&str] = &[
     "policy.seed_rule",
     "peers.*.count",
     "peers.*.start_with",
+    "peers.*.behaviour",
     "peers.*.upload",
     "peers.*.download",
     "peers.*.latency",

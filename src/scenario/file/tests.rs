@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use super::*;
 use crate::peer::policy::{ChokerPolicy, PickerPolicy, Policy};
 use crate::peer::preset::Preset;
-use crate::scenario::{Arrival, ContentSource, Distribution, DriverKind, OnComplete, Overlay, StartWith};
+use crate::scenario::{
+    Arrival, Behaviour, ContentSource, Distribution, DriverKind, OnComplete, Overlay, StartWith,
+};
 use crate::time::{Span, Time};
 use crate::units::Rate;
 
@@ -55,6 +57,7 @@ fn every_key_is_read_and_the_order_of_the_file_kept() {
     assert_eq!((zebra.crash_every, zebra.rejoin), (Some(Span::from_secs(36_000)), Some(Span::from_secs(30))));
     assert_eq!(ant.arrival, Arrival::Over(Span::from_secs(10)));
     assert_eq!(ant.on_complete, OnComplete::LeaveAfter(Span::from_secs(300)));
+    assert_eq!((middle.behaviour, ant.behaviour), (Behaviour::FreeRider, Behaviour::Cooperative));
     assert_eq!(middle.arrival, Arrival::Poisson { mean_gap: Span::from_secs(30) });
     assert_eq!(middle.on_complete, OnComplete::LeaveAfterCopies(2));
     assert_eq!((middle.abort_every, zebra.abort_every), (Some(Span::from_secs(18_000)), None));
@@ -202,6 +205,10 @@ fn a_wrong_file_is_refused_with_place_key_expectation_and_advice() {
         (small("on_complete = \"leave at share ratio 1.2345\""), &["is no share ratio above zero"]),
         (small("on_complete = \"leave after 5 on average\""), &["swarm.toml:5:15", "has no unit"]),
         (small("on_complete = \"leave at noon\""), &["swarm.toml:5:15", r#""leave at 10 min""#]),
+        (
+            small("behaviour = \"free\""),
+            &["swarm.toml:5:13", r#"unknown value "free""#, "expected cooperative or free-rider"],
+        ),
         (small("abort = \"often\""), &["swarm.toml:5:9", "peers.leecher.abort"]),
         (small("on_complete = \"vanish\""), &[r#"expected "stay", "leave", "leave after 5 min""#]),
         (small("[peers.leecher.more]\n"), &["peers.leecher.more: unknown key"]),
@@ -412,7 +419,7 @@ fn a_metric_is_checked_against_the_columns_there_are() {
 mod written_back {
     use super::*;
     use crate::peer::policy::{Pipeline, SeedRule, StartedFirst};
-    use crate::scenario::file::names::{CHOKERS, DRIVERS, PICKERS, SEED_RULES, STARTED_FIRST};
+    use crate::scenario::file::names::{BEHAVIOURS, CHOKERS, DRIVERS, PICKERS, SEED_RULES, STARTED_FIRST};
     use crate::scenario::{Cohort, Content, TrackerSettings};
     use crate::torrent::layout::Layout;
     use proptest::option;
@@ -448,12 +455,13 @@ mod written_back {
             span().prop_map(|at| OnComplete::LeaveAt(Time::ZERO + at)),
             (1..=u32::MAX).prop_map(|thousandths| OnComplete::LeaveAtShareRatio { thousandths }),
         ];
-        let links = (rate(), rate(), span(), span());
+        let links = (rate(), rate(), span(), span(), names(BEHAVIOURS));
         let stay = (arrival, on_complete, option::of(gap()), option::of(span()), option::of(gap()));
         (3..50u32, links, stay).prop_map(|(count, links, stay)| Cohort {
             name: String::new(),
             count,
             start_with: StartWith::Nothing,
+            behaviour: links.4,
             upload: links.0,
             download: links.1,
             latency: links.2,

@@ -3,11 +3,13 @@
 use std::fmt::Write;
 
 use super::expect::told;
-use super::names::{CHOKERS, DRIVERS, PICKERS, SEED_RULES, START_WITH, STARTED_FIRST, name_of};
+use super::names::{BEHAVIOURS, CHOKERS, DRIVERS, PICKERS, SEED_RULES, START_WITH, STARTED_FIRST, name_of};
 use super::resolve::hex;
 use super::{Axis, Expect, ScenarioFile};
 use crate::peer::policy::Policy;
-use crate::scenario::{Arrival, Cohort, Content, ContentSource, Distribution, OnComplete, Overlay, Scenario};
+use crate::scenario::{
+    Arrival, Behaviour, Cohort, Content, ContentSource, Distribution, OnComplete, Overlay, Scenario,
+};
 use crate::time::{Span, Time};
 use crate::units::{Rate, format_frequency, format_size, format_span};
 
@@ -157,6 +159,9 @@ impl Writer {
         self.section(&format!("peers.{}", quoted_unless_bare(&cohort.name)));
         self.bare("count", cohort.count);
         self.text("start_with", name_of(START_WITH, &cohort.start_with));
+        if self.whole || cohort.behaviour != Behaviour::Cooperative {
+            self.text("behaviour", name_of(BEHAVIOURS, &cohort.behaviour));
+        }
         self.text("upload", &rate(cohort.upload));
         self.text("download", &rate(cohort.download));
         self.text("latency", &format_span(cohort.latency));

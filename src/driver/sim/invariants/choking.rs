@@ -65,7 +65,7 @@ impl Invariant for Choking {
         }
         for (conn, connection) in &unchoked {
             ensure(connection.remote_interested(), || format!("{conn:?} is unchoked, but not interested"))?;
-            ensure(world.host(index).plan.uploads(), || format!("{conn:?} is unchoked without an uplink"))?;
+            ensure(world.host(index).plan.uploads, || format!("{conn:?} is unchoked without an uplink"))?;
         }
         let slots = (policy.unchoke_slots + policy.optimistic_slots) as usize;
         ensure(policy.choker == ChokerPolicy::UnchokeAll || unchoked.len() <= slots, || {

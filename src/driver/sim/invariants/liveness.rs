@@ -82,7 +82,7 @@ fn here(world: &World) -> impl Iterator<Item = &Host> {
 
 /// A peer that lacks a piece which somebody has and would give.
 fn could_get_something(world: &World) -> Option<&Host> {
-    let gives = |holder: &&Host| holder.plan.uploads();
+    let gives = |holder: &&Host| holder.plan.uploads;
     here(world)
         .find(|leecher| here(world).filter(gives).any(|holder| !holder.have.is_subset_of(&leecher.have)))
 }

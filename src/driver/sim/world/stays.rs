@@ -24,7 +24,7 @@ impl World {
             layout,
             have: host.have.clone(),
             policy,
-            uploads: host.plan.uploads(),
+            uploads: host.plan.uploads,
             neighbours: host.plan.place.at_stay(host.stay, virtual_addr),
             trackers: 1,
         };

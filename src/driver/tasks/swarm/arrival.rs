@@ -49,7 +49,7 @@ impl Swarm<'_> {
             layout: scenario.content.layout,
             have: member.have.clone(),
             policy: scenario.policy.clone(),
-            uploads: plan.uploads(),
+            uploads: plan.uploads,
             neighbours: plan.place.at_stay(member.stay, |peer| self.members[peer.0 as usize].addr),
             trackers: 1,
         };

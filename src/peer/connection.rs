@@ -37,6 +37,8 @@ pub(crate) struct Connection {
     /// Since when it owes us a block without having delivered one.
     pub(crate) owing_since: Time,
     pub(crate) snubbed: bool,
+    /// It could be asked for more, if it had more that is free: a piece it gets is asked for at once.
+    pub(crate) starved: bool,
     /// Its requests that are not answered yet, oldest first.
     pub(crate) uploads: VecDeque<Block>,
     /// Bytes over the choker's window.
@@ -70,6 +72,7 @@ impl Connection {
             asking_since: None,
             owing_since: now,
             snubbed: false,
+            starved: false,
             uploads: VecDeque::new(),
             received: Window::new(policy.rate_window),
             sent: Window::new(policy.rate_window),

@@ -24,6 +24,7 @@ impl Peer {
         };
         let room = self.depth(now, connection).saturating_sub(connection.outstanding.len());
         if room == 0 {
+            self.set_starved(conn, false);
             return;
         }
         let mut picked = std::mem::take(&mut self.picked);
@@ -43,6 +44,7 @@ impl Peer {
             let may_double = |other| endgame || snubbed(other);
             picked.extend(self.picker.pick_second(asker(), &may_double, &mut self.picker_draws));
         }
+        self.set_starved(conn, picked.len() < room);
         for block in picked.drain(..) {
             self.request(now, conn, block, actions);
         }
@@ -51,6 +53,15 @@ impl Peer {
         self.endgame = endgame;
         if begins {
             self.ask_all(now, actions);
+        }
+    }
+
+    pub(super) fn set_starved(&mut self, conn: ConnId, starved: bool) {
+        if let Some(connection) = self.connections.get_mut(conn)
+            && connection.starved != starved
+        {
+            connection.starved = starved;
+            self.heed_haves(conn);
         }
     }
 

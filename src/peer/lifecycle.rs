@@ -40,6 +40,7 @@ impl Peer {
         emit(Event::Connected { remote: remote.index }, actions);
         let connection = Connection::new(remote, now, self.layout.pieces(), &self.policy);
         self.connections.insert(conn, connection);
+        self.heed_haves(conn);
         self.check_by(now + super::timers::KEEPALIVE_AFTER);
         if !self.have.is_empty() {
             let bitfield = Message::Bitfield(BitfieldPayload::Set(self.have.clone()));
@@ -102,6 +103,7 @@ impl Peer {
         actions: &mut Vec<Action>,
     ) -> bool {
         let Some(connection) = self.connections.remove(conn) else { return false };
+        self.heed_haves(conn);
         for block in &connection.outstanding {
             self.picker.release(*block, conn);
         }

@@ -78,6 +78,7 @@ pub struct Peer {
     /// The connection that was served last: uploads go round from here.
     served: ConnId,
     queued_uploads: u32,
+    heeded_haves: ConnSet,
     /// No block was free when last looked at.
     endgame: bool,
     /// Somebody was asked for less than it might send, because of what waits for verdicts.
@@ -132,6 +133,7 @@ impl Peer {
             next_check: Time::NEVER,
             served: ConnId(0),
             queued_uploads: 0,
+            heeded_haves: ConnSet::default(),
             endgame: false,
             held_back: false,
             was_complete: setup.have.is_full(),
@@ -166,6 +168,12 @@ impl Peer {
             Input::Timeout => self.timeout(now, actions),
             Input::Leave => self.leave(actions),
         }
+    }
+
+    /// The connections on which a `have` may make this peer do something at once. On all others a `have` is only
+    /// noted: a driver may hand it over later, with the time it came, as long as that is before the next input.
+    pub fn heeded_haves(&self) -> &ConnSet {
+        &self.heeded_haves
     }
 
     /// The pieces it has, verified.

@@ -2,6 +2,7 @@
 
 use crate::event::{CloseReason, Event};
 use crate::id::{Block, BlockId, ConnId, PieceIndex};
+use crate::peer::connection::Connection;
 use crate::peer::seam::Action;
 use crate::peer::{Peer, emit};
 use crate::time::Time;
@@ -52,6 +53,7 @@ impl Peer {
             self.picker.release(*block, conn);
         }
         self.picker.end_claims(conn);
+        self.set_starved(conn, false);
         if !given_up.is_empty() {
             self.ask_all(now, actions);
         }
@@ -102,8 +104,11 @@ impl Peer {
             return if remote_complete { self.unless_both_complete() } else { Ok(()) };
         }
         connection.useful += 1;
-        self.show_interest(now, conn, actions);
-        self.ask(now, conn, actions);
+        // Elsewhere the pipeline is as full as it may be, or nothing of ours would be answered.
+        if connection.starved || !connection.am_interested {
+            self.show_interest(now, conn, actions);
+            self.ask(now, conn, actions);
+        }
         Ok(())
     }
 
@@ -180,8 +185,19 @@ impl Peer {
         let interested = connection.useful > 0;
         if connection.am_interested != interested {
             connection.am_interested = interested;
+            self.heed_haves(conn);
             let message = if interested { Message::Interested } else { Message::NotInterested };
             self.send(now, conn, message, actions);
+        }
+    }
+
+    /// Keeps [`Peer::heeded_haves`] in step with the connection.
+    pub(super) fn heed_haves(&mut self, conn: ConnId) {
+        let acts = |connection: &Connection| !connection.am_interested || connection.starved;
+        if self.connections.get(conn).is_some_and(acts) {
+            self.heeded_haves.insert(conn);
+        } else {
+            self.heeded_haves.remove(conn);
         }
     }
 

@@ -104,57 +104,6 @@ fn the_same_scenario_runs_on_sockets() {
 }
 
 #[test]
-fn the_driver_is_an_axis_and_the_report_says_how_far_sockets_are_from_virtual_time() {
-    let folder = Folder::new();
-    // Half a second of wall time.
-    let scenario = SWARM.replace("driver = \"sim\"", "time_scale = 16");
-    folder.file("swarm.toml", format!("{scenario}\"driver\" = [\"sim\", \"tasks\"]\n"));
-    let shown = folder.minibit(&["run", "swarm.toml", "--repeat", "2", "--allow-degraded"]).done();
-    assert!(shown.contains("4 cases, 8 runs in virtual time and on loopback sockets"), "{shown}");
-    let drivers = column(&folder, "runs.csv", "driver");
-    assert_eq!(drivers, ["sim", "sim", "tasks", "tasks", "sim", "sim", "tasks", "tasks"]);
-    let told = read(&folder, "comparison.md");
-    let line = "- median_completion_s (policy.picker=random): (tasks − sim)/sim = ";
-    let line = told.lines().find_map(|one| one.strip_prefix(line)).unwrap_or_else(|| panic!("{told}"));
-    assert!(line.contains(" % (95 % interval ") && line.ends_with(", 2 pairs"), "{line}");
-    let latencies = column(&folder, "perf.csv", "block_latency_p50_s");
-    let on_sockets: Vec<bool> = latencies.iter().map(|latency| !latency.is_empty()).collect();
-    assert_eq!(on_sockets, drivers.iter().map(|driver| driver == "tasks").collect::<Vec<_>>());
-    // The runs in virtual time are those of the scenario without the axis.
-    folder.minibit(&["run", "swarm.toml", "--repeat", "2", "--driver", "sim"]).done();
-    assert_eq!(read(&folder, "MANIFEST.toml").matches("was_stored = true").count(), 4);
-}
-
-#[test]
-fn a_trace_holds_every_record_of_one_run_and_changes_nothing() {
-    let folder = swarm("");
-    folder
-        .minibit(&["run", "swarm.toml", "--trace", "t.jsonl"])
-        .fails(2, "--seed N --repeat 1 --set policy.picker=…");
-    assert!(!folder.path("t.jsonl").exists() && !folder.path("results").exists());
-    let one = ["run", "swarm.toml", "--repeat", "1", "--set", "policy.picker=random"];
-    let facts = || {
-        let manifest: toml::Table = toml::from_str(&read(&folder, "MANIFEST.toml")).unwrap();
-        let records = column(&folder, "perf.csv", "records")[0].parse::<usize>().unwrap();
-        (manifest["run"][0]["trace_digest"].clone(), records)
-    };
-    folder.minibit(&one).done();
-    let without = facts();
-    folder.minibit(&[&one[..], &["--trace", "t.jsonl"]].concat()).done();
-    assert_eq!(facts(), without);
-    let trace = fs::read_to_string(folder.path("t.jsonl")).unwrap();
-    let lines: Vec<serde_json::Value> =
-        trace.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(lines.len(), without.1);
-    assert!(lines.is_sorted_by_key(|line| line["at_s"].as_f64().unwrap()));
-    let completed = lines.iter().filter(|line| line["event"] == "completed");
-    let completed: Vec<&str> = completed.filter_map(|line| line["peer"].as_str()).collect();
-    assert!(completed.len() == 6 && completed.contains(&"leecher-6"), "{completed:?}");
-    let nowhere = [&one[..], &["--trace", "no/such/folder"]].concat();
-    folder.minibit(&nowhere).fails(1, "cannot write the trace no/such/folder");
-}
-
-#[test]
 fn an_edited_scenario_leaves_the_runs_of_the_first() {
     let folder = swarm("");
     folder.minibit(&["run", "swarm.toml"]).done();

@@ -47,7 +47,7 @@ pub fn scenario(seed: u64) -> (Scenario, Options) {
         policy: policy(&mut draw),
         cohorts,
     };
-    (scenario, Options { check: true, fault, through_codec: false })
+    (scenario, Options { check: true, fault, ..Options::default() })
 }
 
 /// A graph of few neighbours only where nobody who gives is ever gone for good: otherwise it may fall apart.

@@ -39,11 +39,19 @@ fn random_swarms_of_every_kind_complete_with_every_invariant_on() {
     }
 }
 
+/// Says where two runs part, where they do.
+fn same(one: &[Record], other: &[Record], seed: u64) {
+    let parted = one.iter().zip(other).position(|(one, other)| one != other);
+    let at = parted.unwrap_or(one.len().min(other.len()));
+    let (first, second) = (one.get(at), other.get(at));
+    assert!(first == second, "random seed {seed}, record {at}:\n{first:?}\n{second:?}");
+}
+
 #[test]
 fn the_same_random_seed_gives_the_same_records() {
     for seed in 0..40 {
         let (scenario, options) = sampler::scenario(seed);
-        assert!(run(&scenario, &options).1 == run(&scenario, &options).1, "random seed {seed}");
+        same(&run(&scenario, &options).1, &run(&scenario, &options).1, seed);
     }
 }
 
@@ -53,6 +61,16 @@ fn messages_that_were_bytes_on_their_way_change_nothing() {
         let (scenario, options) = sampler::scenario(seed);
         let typed = run(&scenario, &options).1;
         let through_codec = Options { through_codec: true, ..options };
-        assert!(typed == run(&scenario, &through_codec).1, "random seed {seed}");
+        same(&typed, &run(&scenario, &through_codec).1, seed);
+    }
+}
+
+#[test]
+fn a_have_that_is_an_event_of_its_own_changes_nothing() {
+    for seed in 0..60 {
+        let (scenario, options) = sampler::scenario(seed);
+        let noted = run(&scenario, &options).1;
+        let events = Options { have_events: true, ..options };
+        same(&noted, &run(&scenario, &events).1, seed);
     }
 }

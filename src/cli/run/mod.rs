@@ -3,7 +3,6 @@
 mod progress;
 mod rerun;
 mod signals;
-mod trace;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -15,11 +14,10 @@ use anyhow::Context;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use jiff::Timestamp;
 
-use self::trace::TraceFile;
 use super::{Exit, Usage};
 use crate::driver::{Control, DriverError, Outcome, Recorder, sim, tasks};
 use crate::experiment::expect::check_metrics;
-use crate::experiment::{Jobs, Options, Plan, PlannedRun, Results, Store, Watch, execute};
+use crate::experiment::{Options, Plan, PlannedRun, Results, Store, Watch, execute};
 use crate::report::{self, Invocation};
 use crate::scenario::file::{MAX_REPEAT, Overrides, ScenarioFile, load};
 use crate::scenario::{DriverKind, Scenario};
@@ -74,9 +72,6 @@ pub(super) struct Args {
     /// Check every invariant while running (virtual time only); runs again what is stored
     #[arg(long)]
     check: bool,
-    /// Write every event of the run to FILE, as JSON lines (docs/trace.md); for one run alone, stored or not
-    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
-    trace: Option<PathBuf>,
     /// Run again what is stored
     #[arg(long)]
     fresh: bool,
@@ -100,26 +95,21 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     if args.dry_run {
         return dry_run(&args, &plan);
     }
-    let trace = args.trace.as_deref().map(|file| TraceFile::open(file, &plan)).transpose()?;
     // Before the folder is there: whoever sees it may already interrupt.
     let control = Arc::new(Control::default());
     let signals = signals::listen(Arc::clone(&control)).context("cannot listen for Ctrl-C")?;
     let store = Store::open(&args.out, &plan.name)?;
     report::begin(&store)?;
     let options = Options {
-        jobs: args.jobs.map_or_else(|| default_jobs(&plan), |jobs| Jobs::both(jobs.into())),
-        fresh: args.fresh || args.check || trace.is_some(),
+        jobs: args.jobs.map_or_else(|| default_jobs(&plan), usize::from),
+        fresh: args.fresh || args.check,
         allow_degraded: args.allow_degraded,
         revision: option_env!("MINIBIT_REVISION").map(str::to_owned),
     };
     let (started_at, began) = (Timestamp::now(), Instant::now());
     let watch = Watch::default();
     let drive = |scenario: &Scenario, seed: u64, recorder: &mut dyn Recorder, control: &Control| {
-        let drive = |recorder: &mut dyn Recorder| drive(scenario, seed, args.check, recorder, control);
-        match &trace {
-            Some(trace) => trace.write(scenario, seed, recorder, drive),
-            None => drive(recorder),
-        }
+        drive(scenario, seed, args.check, recorder, control)
     };
     let runs =
         progress::show(!args.quiet, &watch, || execute(&plan, &store, &options, &drive, &control, &watch))?;
@@ -187,15 +177,17 @@ fn drive(
 }
 
 /// Virtual runs share nothing but cores; sockets share the wall clock, and unshaped ones all there is.
-fn default_jobs(plan: &Plan) -> Jobs {
-    let scenarios = plan.cases.iter().map(|case| &case.scenario);
-    let mut on_sockets = scenarios.filter(|scenario| scenario.driver != DriverKind::Sim);
+fn default_jobs(plan: &Plan) -> usize {
+    let scenarios = || plan.cases.iter().map(|case| &case.scenario);
     let shaped = |scenario: &Scenario| {
         scenario.cohorts.iter().any(|cohort| cohort.upload.is_some() || cohort.download.is_some())
     };
-    Jobs {
-        in_virtual_time: available_parallelism().map_or(1, usize::from),
-        on_sockets: if on_sockets.all(shaped) { 4 } else { 1 },
+    if scenarios().all(|scenario| scenario.driver == DriverKind::Sim) {
+        available_parallelism().map_or(1, usize::from)
+    } else if scenarios().all(shaped) {
+        4
+    } else {
+        1
     }
 }
 
@@ -235,7 +227,7 @@ fn complain(args: &Args, plan: &Plan, results: &Results<'_>, options: &Options) 
             "minibit: in {degraded} {} sockets could not keep up; lower time_scale or --jobs ({} now), or let \
              --allow-degraded compare them all the same",
             if degraded == 1 { "run" } else { "runs" },
-            options.jobs.on_sockets
+            options.jobs
         );
     }
     let others = results.from_other_builds(options.revision.as_deref());

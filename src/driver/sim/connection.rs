@@ -156,8 +156,11 @@ impl Connection {
 impl End {
     /// Takes in a control delivery that set out after `after` blocks were begun: returned if it may act now, kept if
     /// it has to wait for some of them. A choke or the end of the connection waits; what follows something that waits
-    /// waits behind it.
+    /// waits behind it, but for a HAVE, which means the same before and after a choke.
     pub(super) fn admit(&mut self, after: u32, delivery: Delivery) -> Option<Delivery> {
+        if matches!(delivery, Delivery::Message(Message::Have(_))) {
+            return Some(delivery);
+        }
         let after = if delivery.follows_blocks() { after } else { 0 };
         if self.held.is_empty() && after <= self.settled {
             return Some(delivery);
@@ -222,6 +225,15 @@ mod tests {
         connections.clear_away();
         assert_eq!(connections.insert(connection()), link);
         assert_ne!(connections.insert(connection()), link, "free only once");
+    }
+
+    #[test]
+    fn a_have_waits_for_nothing() {
+        let mut end = end();
+        end.begun = 1;
+        assert!(end.admit(1, Delivery::Message(Message::Choke)).is_none());
+        assert!(end.admit(1, Delivery::Message(Message::Have(crate::id::PieceIndex(0)))).is_some());
+        assert!(end.admit(1, Delivery::Message(Message::NotInterested)).is_none());
     }
 
     #[test]

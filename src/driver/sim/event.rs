@@ -49,6 +49,10 @@ pub(super) enum Event {
     Arrival {
         parcel: ParcelId,
     },
+    /// A HAVE comes that its receiver may act on.
+    Wake {
+        peer: PeerIndex,
+    },
     TrackerTimer,
 }
 

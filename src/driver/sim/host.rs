@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::driver::sim::connection::{LinkId, Side};
-use crate::id::{Block, ConnId, PieceIndex};
+use crate::id::{Block, ConnId, PeerIndex, PieceIndex};
 use crate::link::{Downlink, Uplink};
 use crate::peer::{Peer, Verdict};
 use crate::scenario::population::PeerPlan;
@@ -22,8 +22,8 @@ pub(super) struct Host {
     pub(super) stay: u32,
     /// What is verified on its disk; outlives a crash.
     pub(super) have: Bitfield,
-    /// The connection behind each of the peer's numbers, and which end of it we are.
-    slots: Vec<Option<(LinkId, Side)>>,
+    /// The connection behind each of the peer's numbers.
+    slots: Vec<Option<Slot>>,
     pub(super) uplink: Uplink,
     pub(super) downlink: Downlink,
     /// The block in service, and the number of its service (a service that was broken off has another number).
@@ -36,6 +36,17 @@ pub(super) struct Host {
     /// It has been told to leave, or will be by an event that is scheduled.
     pub(super) leaving: bool,
     corrupt: BTreeMap<PieceIndex, BTreeSet<u32>>,
+}
+
+/// A connection as its host sees it, with what sending a HAVE takes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slot {
+    pub(super) link: LinkId,
+    /// Which end of it we are.
+    pub(super) side: Side,
+    /// The other end, while it is open.
+    pub(super) far: Option<(PeerIndex, ConnId)>,
+    pub(super) latency: Span,
 }
 
 impl Host {
@@ -77,12 +88,12 @@ impl Host {
     }
 
     /// The lowest number that is not in use, now in use for this connection.
-    pub(super) fn open(&mut self, link: LinkId, side: Side) -> ConnId {
+    pub(super) fn open(&mut self, slot: Slot) -> ConnId {
         let free = self.slots.iter().position(Option::is_none).unwrap_or(self.slots.len());
         if free == self.slots.len() {
             self.slots.push(None);
         }
-        self.slots[free] = Some((link, side));
+        self.slots[free] = Some(slot);
         ConnId(free as u32)
     }
 
@@ -90,13 +101,24 @@ impl Host {
         self.slots[conn.0 as usize] = None;
     }
 
-    pub(super) fn link(&self, conn: ConnId) -> Option<(LinkId, Side)> {
+    pub(super) fn slot(&self, conn: ConnId) -> Option<Slot> {
         self.slots.get(conn.0 as usize).copied().flatten()
+    }
+
+    /// The other end of this connection is open as `far` now, or closed.
+    pub(super) fn set_far(&mut self, conn: ConnId, far: Option<(PeerIndex, ConnId)>) {
+        if let Some(slot) = self.slots.get_mut(conn.0 as usize).and_then(Option::as_mut) {
+            slot.far = far;
+        }
+    }
+
+    pub(super) fn link(&self, conn: ConnId) -> Option<(LinkId, Side)> {
+        self.slot(conn).map(|slot| (slot.link, slot.side))
     }
 
     /// The open connections.
     pub(super) fn links(&self) -> impl Iterator<Item = (LinkId, Side)> + '_ {
-        self.slots.iter().flatten().copied()
+        self.slots.iter().flatten().map(|slot| (slot.link, slot.side))
     }
 
     /// Remembers whether a block is bad.

@@ -10,6 +10,7 @@ mod connection;
 mod event;
 mod fault;
 mod host;
+mod inbox;
 mod invariants;
 mod path;
 mod queue;
@@ -25,6 +26,7 @@ pub use fault::{Disturbance, Fault};
 pub use world::World;
 
 use invariants::Invariants;
+use queue::Key;
 
 /// So many events pass between two looks at whether somebody wants the run to end.
 const EVENTS_PER_LOOK: u64 = 1024;
@@ -38,6 +40,8 @@ pub struct Options {
     pub fault: Fault,
     /// Every message is encoded and decoded on its way, as on a socket.
     pub through_codec: bool,
+    /// One event per HAVE. Slower, and the same records.
+    pub have_events: bool,
 }
 
 /// Runs `scenario` with `random_seed` in virtual time. Records come in the order of their time.
@@ -52,6 +56,7 @@ pub fn run(
     let mut invariants = options.check.then(|| Invariants::new(&world));
     let limit = Time::ZERO + scenario.time_limit;
     let ended = world.run(limit, invariants.as_mut(), recorder, control)?;
+    world.note_all_haves();
     if let Some(invariants) = &mut invariants {
         invariants.at_end(&world, &ended)?;
     }
@@ -79,16 +84,14 @@ impl World {
             let next = self.queue.next_at().unwrap_or(Time::NEVER);
             let stuck = self.course.ask_again_at().filter(|at| *at <= next.min(limit));
             if let Some(at) = stuck.filter(|at| *at > self.now) {
-                self.now = at;
+                (self.now, self.position) = (at, Key::start_of(at));
                 continue;
             }
             if next > limit || next == Time::NEVER {
-                self.now = limit;
+                (self.now, self.position) = (limit, Key::end_of(limit));
                 return Ok(Ended::TimeLimit);
             }
-            if let Some((key, event)) = self.queue.pop() {
-                self.step(key.at, event);
-            }
+            self.advance();
             self.hand_over(recorder, invariants.as_deref_mut())?;
         }
         unreachable!("2^64 events do not happen")

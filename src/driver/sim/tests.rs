@@ -28,8 +28,9 @@ fn scenario() -> Scenario {
 fn steps(world: &mut World, count: usize) -> Vec<Record> {
     let mut records = Vec::new();
     for _ in 0..count {
-        let Some((key, event)) = world.queue.pop() else { break };
-        world.step(key.at, event);
+        if !world.advance() {
+            break;
+        }
         records.append(&mut world.records);
     }
     records

@@ -6,6 +6,7 @@
 mod announces;
 mod blocks;
 mod connections;
+mod haves;
 mod paths;
 mod stays;
 pub(super) mod view;
@@ -17,8 +18,9 @@ use crate::driver::course::Course;
 use crate::driver::sim::connection::{Connections, Delivery};
 use crate::driver::sim::event::{Event, Parcel, Parcels};
 use crate::driver::sim::host::Host;
+use crate::driver::sim::inbox::{Have, Inbox};
 use crate::driver::sim::path::Paths;
-use crate::driver::sim::queue::Queue;
+use crate::driver::sim::queue::{Key, Queue};
 use crate::driver::sim::{Fault, Options};
 use crate::event::{self, Record};
 use crate::id::{InfoHash, PeerIndex};
@@ -30,7 +32,6 @@ use crate::time::Time;
 use crate::torrent::layout::Layout;
 use crate::tracker::Tracker;
 use crate::wire::codec::Codec;
-use crate::wire::message::Message;
 pub(super) use announces::Answer;
 
 /// Every simulated torrent is called this; only the tracker looks at it.
@@ -48,10 +49,15 @@ pub(super) struct Flow {
 #[derive(Clone, Debug)]
 pub struct World {
     pub(super) now: Time,
+    /// How far the order of all events has come.
+    pub(super) position: Key,
     pub(super) layout: Layout,
     pub(super) random_seed: u64,
     policy: Policy,
     pub(super) hosts: Vec<Host>,
+    /// Of every host; `have_events` instead where a HAVE may take longer than its path's latency, or become bytes.
+    inboxes: Vec<Inbox>,
+    have_events: bool,
     pub(super) connections: Connections,
     pub(super) tracker: Tracker,
     pub(super) tracker_timer_at: Option<Time>,
@@ -73,6 +79,7 @@ pub struct World {
     /// Empty between steps; kept so that a step allocates nothing.
     actions: Vec<Action>,
     inputs: VecDeque<Input>,
+    due: Vec<Have>,
 }
 
 impl World {
@@ -81,14 +88,18 @@ impl World {
         let population = Population::draw(scenario, random_seed);
         let layout = scenario.content.layout;
         let sources = population.peers.len() + 2;
+        let paths = Paths::new(&options.fault, &population.peers, random_seed);
         let mut world = World {
+            have_events: options.have_events || options.through_codec || paths.is_some(),
             now: Time::ZERO,
+            position: Key::start_of(Time::ZERO),
             layout,
             random_seed,
             policy: scenario.policy.clone(),
             course: Course::new(&population.peers, layout, options.fault.longest_delay()),
-            paths: Paths::new(&options.fault, &population.peers, random_seed),
+            paths,
             addresses: population.peers.iter().map(|plan| (plan.virtual_addr, plan.index)).collect(),
+            inboxes: vec![Inbox::default(); population.peers.len()],
             hosts: population.peers.into_iter().map(Host::new).collect(),
             connections: Connections::default(),
             tracker: Tracker::new(scenario.tracker, random_seed),
@@ -103,6 +114,7 @@ impl World {
             touched: Vec::new(),
             actions: Vec::new(),
             inputs: VecDeque::new(),
+            due: Vec::new(),
         };
         for peer in world.everybody() {
             let at = world.host(peer).plan.arrival;
@@ -147,10 +159,19 @@ impl World {
         PeerIndex(self.hosts.len() as u32)
     }
 
-    /// Lets one event happen.
-    pub(super) fn step(&mut self, at: Time, event: Event) {
-        debug_assert!(at >= self.now, "time went back from {} to {at}", self.now);
-        self.now = at;
+    /// Lets the next event happen; false where there is none.
+    pub(super) fn advance(&mut self) -> bool {
+        let next = self.queue.pop();
+        next.map(|(key, event)| self.step(key, event)).is_some()
+    }
+
+    fn step(&mut self, key: Key, event: Event) {
+        debug_assert!(
+            key >= self.position,
+            "the order of events went back from {:?} to {key:?}",
+            self.position
+        );
+        (self.now, self.position) = (key.at(), key);
         match event {
             Event::Arrive { peer } => self.arrive(peer),
             Event::Crash { peer, stay } => self.crash(peer, stay),
@@ -170,6 +191,7 @@ impl World {
                 let parcel = self.parcels.take(parcel);
                 self.parcel_arrives(parcel);
             }
+            Event::Wake { peer } => self.wake(peer),
             Event::TrackerTimer => self.tracker_timer(),
         }
         self.connections.clear_away();
@@ -225,6 +247,7 @@ impl World {
     /// Hands one input to a peer and carries out what it wants done, with everything that follows at once.
     pub(super) fn input(&mut self, peer: PeerIndex, input: Input) {
         self.touched.push(peer);
+        self.note_haves(peer);
         let mut inputs = std::mem::take(&mut self.inputs);
         let mut actions = std::mem::take(&mut self.actions);
         inputs.push_back(input);
@@ -237,6 +260,12 @@ impl World {
             }
         }
         (self.inputs, self.actions) = (inputs, actions);
+        self.settle(peer);
+    }
+
+    /// What follows every step of a peer.
+    fn settle(&mut self, peer: PeerIndex) {
+        self.heed_haves(peer);
         self.pump(peer);
         self.leave_if_done(peer);
         self.set_timer(peer);
@@ -255,13 +284,7 @@ impl World {
                     self.send(link, side.other(), Delivery::Message(message));
                 }
             }
-            Action::Have { piece, to } => {
-                for conn in to.iter() {
-                    if let Some((link, side)) = self.host(peer).link(conn) {
-                        self.send(link, side.other(), Delivery::Message(Message::Have(piece)));
-                    }
-                }
-            }
+            Action::Have { piece, to } => self.send_haves(peer, piece, &to),
             Action::Store { block, payload } => self.host_mut(peer).store(block, &payload),
             Action::Verify { piece, digests } => {
                 let layout = self.layout;

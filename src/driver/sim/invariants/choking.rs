@@ -143,7 +143,6 @@ fn since<K: Ord>(times: &mut BTreeMap<K, Time>, key: K, holds: bool, now: Time) 
 mod tests {
     use super::*;
     use crate::driver::sim::invariants::doctored::{complaint, find, find_at_rest, patient, pretend};
-    use crate::units::Rate;
 
     fn choking(_: &World) -> Box<dyn Invariant> {
         Box::new(Choking::default())
@@ -179,7 +178,7 @@ mod tests {
         let said = complaint(choking, |world| {
             let Some((index, _)) = find(world, |own, _| own.view.unchoked()) else { return false };
             patient(world, index);
-            world.host_mut(index).plan.upload = Some(Rate::from_bits_per_second(0));
+            world.host_mut(index).plan.uploads = false;
             true
         });
         assert!(said.contains("is unchoked without an uplink"), "{said}");

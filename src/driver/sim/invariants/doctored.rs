@@ -42,8 +42,9 @@ pub(super) fn complaint(
     let mut world = World::new(&scenario(), 1, &Options { fault, ..Options::default() });
     let mut invariants = Invariants { all: vec![invariant(&world)] };
     for _ in 0..MOST_STEPS {
-        let Some((key, event)) = world.queue.pop() else { break };
-        world.step(key.at, event);
+        if !world.advance() {
+            break;
+        }
         let broken = doctor(&mut world);
         match world.hand_over(&mut Vec::new(), Some(&mut invariants)) {
             Err(DriverError::Invariant { invariant, random_seed: 1, what, .. }) if broken => {

@@ -113,9 +113,7 @@ mod tests {
         let mut world = World::new(&scenario(), 1, &Options::default());
         let mut liveness = Liveness::new(&world);
         for _ in 0..100 {
-            if let Some((key, event)) = world.queue.pop() {
-                world.step(key.at, event);
-            }
+            world.advance();
         }
         let said = |liveness: &mut Liveness, ended| liveness.at_end(&world, &ended).unwrap_err();
         assert!(said(&mut liveness, Ended::Complete).contains("ended as complete, but leecher-1 is not"));

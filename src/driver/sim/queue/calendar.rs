@@ -101,7 +101,7 @@ impl<E: Copy> Calendar<E> {
     }
 
     fn place(&mut self, entry: Entry<E>) {
-        let bucket = entry.key.at.as_nanos() >> self.width;
+        let bucket = entry.key.at().as_nanos() >> self.width;
         if bucket <= self.present {
             let later = self.sorted.partition_point(|other| other.key > entry.key);
             self.sorted.insert(later, entry);
@@ -138,12 +138,12 @@ impl<E: Copy> Calendar<E> {
             Some(bucket) => self.present = bucket,
             None => {
                 let Some(Reverse(first)) = self.beyond.peek() else { return };
-                self.present = first.key.at.as_nanos() >> self.width;
+                self.present = first.key.at().as_nanos() >> self.width;
             }
         }
         self.open();
         while let Some(Reverse(entry)) = self.beyond.peek() {
-            if (entry.key.at.as_nanos() >> self.width) - self.present >= RING {
+            if (entry.key.at().as_nanos() >> self.width) - self.present >= RING {
                 break;
             }
             let Some(Reverse(entry)) = self.beyond.pop() else { break };
@@ -203,7 +203,7 @@ impl<E: Copy> Calendar<E> {
             self.open();
             pending.append(&mut self.sorted);
         }
-        let Some(first) = pending.iter().map(|entry| entry.key.at.as_nanos()).min() else { return };
+        let Some(first) = pending.iter().map(|entry| entry.key.at().as_nanos()).min() else { return };
         self.width = width;
         // The bucket before the first one: `advance` opens the first next.
         self.present = (first >> width).saturating_sub(1);

@@ -5,13 +5,37 @@ mod calendar;
 use crate::time::Time;
 use calendar::Calendar;
 
-/// Orders events: by time, then by who caused them, then by how many that source had caused before. The order does
-/// not depend on how the queue is built, and one more event of one source shifts none of another.
+/// Orders events: by time, then by how long a chain of causes within this instant led to them, then by who caused them
+/// and by how many that source had caused before. So nothing comes before its cause, the order does not depend on how
+/// the queue is built, and one more event of one source shifts none of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
-    pub(super) at: Time,
+    // Two halves, so that a key and an event fill half a cache line.
+    at: [u32; 2],
+    depth: u32,
     source: u32,
     sequence: u32,
+}
+
+impl Key {
+    fn new(at: Time, depth: u32, source: u32, sequence: u32) -> Key {
+        let nanos = at.as_nanos();
+        Key { at: [(nanos >> 32) as u32, nanos as u32], depth, source, sequence }
+    }
+
+    /// Before everything that happens at `at`.
+    pub(super) fn start_of(at: Time) -> Key {
+        Key::new(at, 0, 0, 0)
+    }
+
+    /// After everything that happens until `at`, this moment included.
+    pub(super) fn end_of(at: Time) -> Key {
+        Key::new(at, u32::MAX, u32::MAX, u32::MAX)
+    }
+
+    pub(super) fn at(self) -> Time {
+        Time::from_nanos(u64::from(self.at[0]) << 32 | u64::from(self.at[1]))
+    }
 }
 
 /// Events still to come.
@@ -20,17 +44,20 @@ pub(super) struct Queue<E> {
     calendar: Calendar<E>,
     /// How many events each source has caused.
     sequences: Vec<u32>,
+    /// What was taken last: the cause of what comes in now.
+    present: Key,
 }
 
 impl<E: Copy> Queue<E> {
     pub(super) fn new(sources: usize) -> Queue<E> {
-        Queue { calendar: Calendar::new(), sequences: vec![0; sources] }
+        Queue { calendar: Calendar::new(), sequences: vec![0; sources], present: Key::start_of(Time::ZERO) }
     }
 
     /// The place of the next thing that `source` causes, to happen at `at`.
     pub(super) fn stamp(&mut self, at: Time, source: u32) -> Key {
         let sequence = &mut self.sequences[source as usize];
-        let key = Key { at, source, sequence: *sequence };
+        let depth = if at == self.present.at() { self.present.depth.saturating_add(1) } else { 0 };
+        let key = Key::new(at, depth, source, *sequence);
         *sequence = sequence.checked_add(1).expect("nobody causes 2^32 events");
         key
     }
@@ -47,11 +74,13 @@ impl<E: Copy> Queue<E> {
     }
 
     pub(super) fn pop(&mut self) -> Option<(Key, E)> {
-        self.calendar.pop()
+        let next = self.calendar.pop();
+        self.present = next.map_or(self.present, |(key, _)| key);
+        next
     }
 
     pub(super) fn next_at(&mut self) -> Option<Time> {
-        self.calendar.next().map(|key| key.at)
+        self.calendar.next().map(|key| key.at())
     }
 }
 
@@ -72,6 +101,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_caused_within_an_instant_comes_behind_everything_that_caused_it() {
+        let mut queue = Queue::new(3);
+        let now = Time::from_nanos(7);
+        queue.push(now, 1, 'a');
+        queue.push(now, 2, 'b');
+        assert_eq!(queue.pop().map(|(_, event)| event), Some('a'));
+        queue.push(now, 0, 'c');
+        let order: String = std::iter::from_fn(|| queue.pop()).map(|(_, event)| event).collect();
+        assert_eq!(order, "bc");
+    }
+
+    #[test]
     fn a_place_stamped_early_may_be_filled_later() {
         let mut queue = Queue::new(2);
         let at = Time::from_nanos(5);
@@ -79,6 +120,6 @@ mod tests {
         queue.push(at, 0, 'b');
         queue.insert(first, 'a');
         assert_eq!(queue.pop(), Some((first, 'a')));
-        assert!(queue.pop().is_some_and(|(key, _)| key > first));
+        assert!(first < Key::end_of(at) && queue.pop().is_some_and(|(key, _)| key > first));
     }
 }

@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 
 use crate::driver::sim::connection::{Connection, Delivery, LinkId, Side};
 use crate::driver::sim::event::{Event, Parcel};
+use crate::driver::sim::host::Slot;
 use crate::driver::sim::world::World;
 use crate::driver::sim::world::paths::TIME_OUT;
 use crate::event::CloseReason;
-use crate::id::PeerIndex;
+use crate::id::{ConnId, PeerIndex};
 use crate::link::Uplink;
 use crate::peer::{Direction, Features, Input, RemotePeer};
 use crate::wire::message::Message;
@@ -31,7 +32,7 @@ impl World {
     }
 
     pub(super) fn deliver(&mut self, link: LinkId, to: Side, delivery: Delivery) {
-        let end = self.connections[link].end_mut(to);
+        let end = self.connections[link].end(to);
         let (peer, Some(conn)) = (end.host, end.conn) else { return };
         match delivery {
             Delivery::Message(message) => {
@@ -39,8 +40,9 @@ impl World {
                 self.input(peer, Input::Received { conn, message });
             }
             Delivery::Closed(reason) => {
-                end.conn = None;
-                self.host_mut(peer).close(conn);
+                self.note_haves(peer);
+                self.connections[link].end_mut(to).conn = None;
+                self.end_closed(link, to, conn);
                 self.break_off(peer, link);
                 self.input(peer, Input::Closed { conn, reason });
             }
@@ -103,9 +105,8 @@ impl World {
             return;
         }
         let stay = self.host(target).stay;
-        let conn = self.host_mut(target).open(link, Side::Answering);
-        let end = self.connections[link].end_mut(Side::Answering);
-        (end.conn, end.stay) = (Some(conn), stay);
+        let conn = self.begin_end(link, Side::Answering);
+        self.connections[link].end_mut(Side::Answering).stay = stay;
         let remote = self.remote(peer, Direction::Incoming);
         self.input(target, Input::Connected { conn, remote });
     }
@@ -118,10 +119,35 @@ impl World {
             self.send(link, Side::Answering, Delivery::Closed(CloseReason::ClosedByRemote));
             return;
         }
-        let conn = self.host_mut(peer).open(link, Side::Dialling);
-        self.connections[link].end_mut(Side::Dialling).conn = Some(conn);
+        let conn = self.begin_end(link, Side::Dialling);
         let remote = self.remote(target, Direction::Outgoing);
         self.input(peer, Input::Connected { conn, remote });
+    }
+
+    /// This end of the connection opens; if the other is open already, both know each other from now on.
+    fn begin_end(&mut self, link: LinkId, side: Side) -> ConnId {
+        let connection = &self.connections[link];
+        let (here, there, latency) = (connection.end(side), connection.end(side.other()), connection.latency);
+        let (host, remote) = (here.host, there.host);
+        let far = there.conn.map(|conn| (remote, conn));
+        let conn = self.host_mut(host).open(Slot { link, side, far, latency });
+        self.connections[link].end_mut(side).conn = Some(conn);
+        if let Some((remote, other)) = far {
+            self.host_mut(remote).set_far(other, Some((host, conn)));
+        }
+        conn
+    }
+
+    /// This end of the connection was closed: nothing finds it any more.
+    fn end_closed(&mut self, link: LinkId, side: Side, conn: ConnId) {
+        let connection = &self.connections[link];
+        let (host, far) = (connection.end(side).host, connection.end(side.other()));
+        let (remote, other) = (far.host, far.conn);
+        self.host_mut(host).close(conn);
+        self.inboxes[host.0 as usize].forget(conn);
+        if let Some(other) = other {
+            self.host_mut(remote).set_far(other, None);
+        }
     }
 
     fn remote(&self, peer: PeerIndex, direction: Direction) -> RemotePeer {
@@ -135,7 +161,7 @@ impl World {
         let end = self.connections[link].end_mut(side);
         let Some(conn) = end.conn.take() else { return };
         let peer = end.host;
-        self.host_mut(peer).close(conn);
+        self.end_closed(link, side, conn);
         self.break_off(peer, link);
         self.send(link, side.other(), Delivery::Closed(CloseReason::ClosedByRemote));
         self.connections.closed(link);

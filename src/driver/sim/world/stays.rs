@@ -48,6 +48,7 @@ impl World {
         if !self.is_here(peer, stay) {
             return;
         }
+        self.note_haves(peer);
         let links: Vec<(LinkId, Side)> = self.host(peer).links().collect();
         for (link, side) in links {
             self.close_end(link, side);
@@ -69,6 +70,7 @@ impl World {
         if !self.is_here(peer, stay) {
             return;
         }
+        self.note_haves(peer);
         let now = self.now;
         let mut actions = Vec::new();
         if let Some(state) = self.host_mut(peer).peer.as_mut() {
@@ -83,6 +85,7 @@ impl World {
 
     pub(super) fn depart(&mut self, peer: PeerIndex, end: event::Event) {
         self.record(peer, end);
+        self.inboxes[peer.0 as usize].clear();
         let totals = self.host_mut(peer).depart().map(|state| state.totals()).unwrap_or_default();
         self.record(peer, event::Event::Totals(totals));
     }

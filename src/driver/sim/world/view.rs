@@ -36,7 +36,8 @@ impl World {
             Some(paths) => paths.latest_arrival(link, side),
             None => from.view.last_sent_at() + connection.latency,
         };
-        arrives < self.now && !connection.end(side).holds_back()
+        let noted = !self.inboxes[to.index.0 as usize].holds(to.conn);
+        arrives < self.now && noted && !connection.end(side).holds_back()
     }
 
     /// Whether a block for this end is in service, on its way, or in the downlink.

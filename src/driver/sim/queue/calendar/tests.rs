@@ -22,7 +22,7 @@ impl Pair {
     /// An event up to `reach` ns from now.
     fn push(&mut self, reach: u64) {
         let at = Time::from_nanos(self.now + self.draws.below(reach));
-        let key = Key { at, source: self.draws.below(4) as u32, sequence: self.pushed };
+        let key = Key::new(at, 0, self.draws.below(4) as u32, self.pushed);
         self.calendar.push(key, self.pushed);
         self.oracle.push(Reverse((key, self.pushed)));
         self.pushed += 1;
@@ -33,7 +33,7 @@ impl Pair {
         let expected = self.oracle.pop().map(|Reverse(entry)| entry);
         assert_eq!(self.calendar.next(), expected.map(|(key, _)| key));
         assert_eq!(self.calendar.pop(), expected);
-        self.now = expected.map_or(self.now, |(key, _)| key.at.as_nanos());
+        self.now = expected.map_or(self.now, |(key, _)| key.at().as_nanos());
         expected.is_some()
     }
 
@@ -102,7 +102,7 @@ fn cells_are_used_again() {
 #[test]
 fn the_end_of_time_comes_last() {
     let mut calendar = Calendar::new();
-    let key = |nanos, sequence| Key { at: Time::from_nanos(nanos), source: 0, sequence };
+    let key = |nanos, sequence| Key::new(Time::from_nanos(nanos), 0, 0, sequence);
     calendar.push(key(u64::MAX, 0), 'c');
     calendar.push(key(0, 1), 'a');
     calendar.push(key(1 << 50, 2), 'b');

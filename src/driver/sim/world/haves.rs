@@ -1,0 +1,74 @@
+//! HAVEs: told to many, heeded by few.
+
+use std::collections::VecDeque;
+
+use crate::driver::sim::connection::Delivery;
+use crate::driver::sim::event::Event;
+use crate::driver::sim::inbox::Have;
+use crate::driver::sim::world::World;
+use crate::id::{PeerIndex, PieceIndex};
+use crate::peer::{ConnSet, Input};
+use crate::wire::message::Message;
+
+impl World {
+    /// A peer tells these connections that it has a piece now.
+    pub(super) fn send_haves(&mut self, peer: PeerIndex, piece: PieceIndex, to: &ConnSet) {
+        for conn in to.iter() {
+            let Some(slot) = self.host(peer).slot(conn) else { continue };
+            // Before the other end is open there is no inbox to put it in.
+            let Some((remote, conn)) = slot.far.filter(|_| !self.have_events) else {
+                self.send(slot.link, slot.side.other(), Delivery::Message(Message::Have(piece)));
+                continue;
+            };
+            let key = self.queue.stamp(self.now + slot.latency, peer.0);
+            if self.inboxes[remote.0 as usize].post(Have { key, conn, piece }) {
+                self.queue.insert(key, Event::Wake { peer: remote });
+            }
+        }
+    }
+
+    /// A HAVE came that the peer heeds.
+    pub(super) fn wake(&mut self, peer: PeerIndex) {
+        if self.host(peer).peer.is_some() {
+            self.touched.push(peer);
+            self.note_haves(peer);
+            self.settle(peer);
+        }
+    }
+
+    /// Hands over the HAVEs that came since the peer was stepped last, each with its own time.
+    pub(super) fn note_haves(&mut self, peer: PeerIndex) {
+        let mut due = std::mem::take(&mut self.due);
+        self.inboxes[peer.0 as usize].take_due(self.position, &mut due);
+        if !due.is_empty() {
+            let mut actions = std::mem::take(&mut self.actions);
+            for Have { key, conn, piece } in due.drain(..) {
+                let Some(state) = self.host_mut(peer).peer.as_mut() else { continue };
+                state.handle(key.at(), Input::Received { conn, message: Message::Have(piece) }, &mut actions);
+                debug_assert!(
+                    actions.is_empty() || key.at() == self.now,
+                    "peer {peer} acts on a HAVE too late"
+                );
+                for action in actions.drain(..) {
+                    self.carry_out(peer, action, &mut VecDeque::new());
+                }
+            }
+            self.actions = actions;
+        }
+        self.due = due;
+    }
+
+    /// The same for everybody: the run is over.
+    pub(in crate::driver::sim) fn note_all_haves(&mut self) {
+        for peer in self.everybody() {
+            self.note_haves(peer);
+        }
+    }
+
+    /// Sees to it that the peer is woken for the HAVEs under way that it would act on.
+    pub(super) fn heed_haves(&mut self, peer: PeerIndex) {
+        let Some(state) = self.hosts[peer.0 as usize].peer.as_ref() else { return };
+        let (inbox, queue) = (&mut self.inboxes[peer.0 as usize], &mut self.queue);
+        inbox.heed(state.heeded_haves(), |key| queue.insert(key, Event::Wake { peer }));
+    }
+}

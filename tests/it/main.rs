@@ -11,8 +11,6 @@ mod metainfo;
 mod misbehaviour;
 mod reference;
 mod run;
-mod sampler;
 mod scenarios;
 mod sockets;
 mod split;
-mod swarms;

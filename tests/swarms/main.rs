@@ -1,0 +1,106 @@
+//! Whole swarms in virtual time, under many random seeds, with every invariant on. A test program of its own, so that
+//! `scripts/check` can have it optimised, and many more swarms with it.
+#![allow(clippy::unwrap_used)] // a panic is how a test fails, in its helpers too
+#![allow(clippy::disallowed_types)] // the swarms run beside one another, on every core
+#![allow(clippy::print_stderr)] // one that is run again is shown
+
+mod sampler;
+
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::available_parallelism;
+
+use minibit::driver::sim::{self, Options};
+use minibit::driver::{Control, Ended, Outcome};
+use minibit::event::Record;
+use minibit::scenario::Scenario;
+
+/// Without the optimiser a swarm takes ten times as long.
+const SWARMS: u64 = if cfg!(debug_assertions) { 200 } else { 2_000 };
+/// Reruns one of the random swarms alone.
+const RERUN: &str = "MINIBIT_SWARM";
+const PROFILE: &str = if cfg!(debug_assertions) { "" } else { "--release " };
+
+/// Runs one swarm; whatever it does wrong is a panic.
+fn run(scenario: &Scenario, options: &Options) -> (Outcome, Vec<Record>) {
+    let mut records = Vec::new();
+    let outcome = sim::run(scenario, scenario.random_seed, options, &mut records, &Control::default());
+    (outcome.unwrap_or_else(|error| panic!("{error}")), records)
+}
+
+/// Checks every seed, on all cores, and ends with the lowest that failed, or with the one that is asked for.
+fn each(seeds: Range<u64>, check: impl Fn(u64) + Sync) {
+    if let Ok(only) = std::env::var(RERUN) {
+        let seed = only.parse().expect("a random seed");
+        eprintln!("{:#?}", sampler::scenario(seed));
+        return check(seed);
+    }
+    let (next, failed) = (AtomicU64::new(seeds.start), Mutex::new(None::<u64>));
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            let worse = failed.lock().unwrap().is_some_and(|failed| failed < seed);
+            if seed >= seeds.end || worse {
+                return;
+            }
+            if catch_unwind(AssertUnwindSafe(|| check(seed))).is_err() {
+                let mut failed = failed.lock().unwrap();
+                *failed = Some(failed.map_or(seed, |failed| failed.min(seed)));
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..available_parallelism().map_or(1, usize::from) {
+            scope.spawn(work);
+        }
+    });
+    if let Some(seed) = failed.into_inner().unwrap() {
+        panic!("swarm {seed}, see above; rerun: {RERUN}={seed} cargo test {PROFILE}--test swarms");
+    }
+}
+
+#[test]
+fn random_swarms_of_every_kind_complete_with_every_invariant_on() {
+    each(0..SWARMS, |seed| {
+        let (scenario, options) = sampler::scenario(seed);
+        let outcome = run(&scenario, &options).0;
+        let complete = matches!(outcome.ended, Ended::Complete);
+        assert!(complete, "random seed {seed}: {:?} at {}", outcome.ended, outcome.at);
+    });
+}
+
+/// Says where two runs part, where they do.
+fn same(seed: u64, one: &[Record], other: &[Record]) {
+    let parted = one.iter().zip(other).position(|(one, other)| one != other);
+    let at = parted.unwrap_or(one.len().min(other.len()));
+    let (first, second) = (one.get(at), other.get(at));
+    assert!(first == second, "random seed {seed}, record {at}:\n{first:?}\n{second:?}");
+}
+
+#[test]
+fn the_same_random_seed_gives_the_same_records() {
+    each(0..SWARMS / 10, |seed| {
+        let (scenario, options) = sampler::scenario(seed);
+        same(seed, &run(&scenario, &options).1, &run(&scenario, &options).1);
+    });
+}
+
+#[test]
+fn messages_that_were_bytes_on_their_way_change_nothing() {
+    each(0..SWARMS / 10, |seed| {
+        let (scenario, options) = sampler::scenario(seed);
+        let typed = run(&scenario, &options).1;
+        same(seed, &typed, &run(&scenario, &Options { through_codec: true, ..options }).1);
+    });
+}
+
+#[test]
+fn a_have_that_is_an_event_of_its_own_changes_nothing() {
+    each(0..SWARMS / 10, |seed| {
+        let (scenario, options) = sampler::scenario(seed);
+        let noted = run(&scenario, &options).1;
+        same(seed, &noted, &run(&scenario, &Options { have_events: true, ..options }).1);
+    });
+}

@@ -77,6 +77,11 @@ impl Peer {
         &self.picker
     }
 
+    /// Whether it follows a schedule, and so announces a piece only to the one to whom it sends it next.
+    pub fn hides_pieces(&self) -> bool {
+        self.schedule.is_some()
+    }
+
     pub fn policy(&self) -> &Policy {
         &self.policy
     }

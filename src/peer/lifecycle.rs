@@ -42,7 +42,9 @@ impl Peer {
         self.connections.insert(conn, connection);
         self.heed_haves(conn);
         self.check_by(now + super::timers::KEEPALIVE_AFTER);
-        if !self.have.is_empty() {
+        if self.schedule.is_some() {
+            self.announce_turn(now, actions);
+        } else if !self.have.is_empty() {
             let bitfield = Message::Bitfield(BitfieldPayload::Set(self.have.clone()));
             self.send(now, conn, bitfield, actions);
         }

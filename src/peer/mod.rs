@@ -22,6 +22,7 @@ pub mod policy;
 pub mod preset;
 pub mod rates;
 mod receive;
+mod schedule;
 pub mod seam;
 mod timers;
 mod upload;
@@ -40,7 +41,8 @@ use choker::Choker;
 use connection::Connections;
 use dialer::Dialer;
 use picker::Picker;
-use policy::Policy;
+use policy::{ChokerPolicy, Policy};
+use schedule::Schedule;
 
 use crate::event::{Event, Totals};
 use crate::id::{BlockId, ConnId, InfoHash, PeerId, PieceIndex};
@@ -71,6 +73,7 @@ pub struct Peer {
     announcer: Announcer,
     dialer: Dialer,
     blame: Blame,
+    schedule: Option<Schedule>,
 
     next_round: Time,
     /// No connection's timer runs out before this; see `timers`.
@@ -102,7 +105,10 @@ impl Peer {
     /// A peer at the start of a stay in the swarm. Its first deadline is due at once: the first announce.
     pub fn new(setup: Setup, now: Time) -> Peer {
         let draws = |purpose| Stream::new(setup.random_seed, Entity::Peer(setup.index), purpose);
-        let policy = setup.policy;
+        let mut policy = setup.policy;
+        if setup.schedule.is_some() {
+            policy.choker = ChokerPolicy::UnchokeAll;
+        }
         let mut choker_draws = draws(Purpose::Choker);
         let phase = choker_draws.span_below(policy.round);
         let missing_pieces = (0..setup.layout.pieces()).map(PieceIndex);
@@ -128,6 +134,7 @@ impl Peer {
             announcer: Announcer::new(setup.trackers, draws(Purpose::Announcer)),
             dialer: Dialer::new(setup.neighbours, policy.max_connections),
             blame: Blame::default(),
+            schedule: setup.schedule.map(Schedule::new),
             connections: Connections::default(),
             next_round: now + phase,
             next_check: Time::NEVER,

@@ -65,6 +65,8 @@ pub enum PickerPolicy {
     Random,
     /// The lowest piece with a free block.
     Sequential,
+    /// Whatever an oracle's schedule has others offer us; it decides about choking and the order of uploads, too.
+    Hypercube,
 }
 
 /// When a piece that was already started wins over an unopened one.

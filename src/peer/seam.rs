@@ -215,6 +215,8 @@ pub struct Setup {
     /// False for an uplink of 0 B/s and for a free-rider: such a peer never unchokes.
     pub uploads: bool,
     pub neighbours: Neighbours,
+    /// What to send to whom, in this order and nothing else, where an oracle decides.
+    pub schedule: Option<Vec<(PeerId, PieceIndex)>>,
     /// How many trackers `Action::Announce` may name, in order of preference.
     pub trackers: usize,
 }

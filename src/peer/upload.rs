@@ -22,10 +22,10 @@ impl Peer {
         if self.queued_uploads == 0 {
             return None;
         }
-        let end = self.connections.end();
-        let turn = (1..=end).map(|step| ConnId((self.served.0 + step) % end));
-        let waiting = |conn: &ConnId| self.connections.get(*conn).is_some_and(|it| !it.uploads.is_empty());
-        let conn = turn.filter(waiting).find(|conn| ready(*conn))?;
+        let conn = match &self.schedule {
+            Some(schedule) => self.whose_turn(schedule).filter(|conn| ready(*conn))?,
+            None => self.next_in_turn(ready)?,
+        };
         let connection = self.connections.get_mut(conn)?;
         let block = connection.uploads.pop_front()?;
         self.queued_uploads -= 1;
@@ -35,7 +35,16 @@ impl Peer {
         self.uploaded += u64::from(block.length);
         self.totals.messages_sent += 1;
         emit(Event::Uploaded { to: connection.remote.index, block }, actions);
+        self.turn_taken(now, conn, block, actions);
         Some((conn, block))
+    }
+
+    /// Round-robin over those who wait and can take data.
+    fn next_in_turn(&self, ready: &dyn Fn(ConnId) -> bool) -> Option<ConnId> {
+        let end = self.connections.end();
+        let turn = (1..=end).map(|step| ConnId((self.served.0 + step) % end));
+        let waiting = |conn: &ConnId| self.connections.get(*conn).is_some_and(|it| !it.uploads.is_empty());
+        turn.filter(waiting).find(|conn| ready(*conn))
     }
 
     pub(super) fn choke_round(&mut self, now: Time, actions: &mut Vec<Action>) {

@@ -55,7 +55,7 @@ impl Peer {
                 if connection.useful == 0 {
                     useless.push(conn);
                 }
-            } else {
+            } else if self.schedule.is_none() {
                 connection.last_sent_at = now;
                 self.totals.messages_sent += 1;
                 to.insert(conn);
@@ -64,6 +64,7 @@ impl Peer {
         if !to.is_empty() {
             actions.push(Action::Have { piece, to });
         }
+        self.announce_turn(now, actions);
         for conn in useless {
             self.show_interest(now, conn, actions);
         }

@@ -3,6 +3,7 @@
 
 pub mod content;
 pub mod file;
+pub mod hypercube;
 pub mod overlay;
 pub mod population;
 

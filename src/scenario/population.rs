@@ -7,8 +7,10 @@ mod stays;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use crate::id::{PeerId, PeerIndex};
+use crate::id::{PeerId, PeerIndex, PieceIndex};
+use crate::peer::policy::PickerPolicy;
 use crate::rng::{Entity, Purpose, Stream};
+use crate::scenario::hypercube;
 use crate::scenario::overlay::Place;
 use crate::scenario::{Arrival, Cohort, OnComplete, Scenario, StartWith};
 use crate::time::{Span, Time};
@@ -38,6 +40,8 @@ pub struct PeerPlan {
     pub virtual_addr: SocketAddr,
     pub initial: Bitfield,
     pub place: Place,
+    /// What it sends to whom, where an oracle decides.
+    pub schedule: Option<Vec<(PeerId, PieceIndex)>>,
     /// See [`Cohort::uploads`].
     pub uploads: bool,
     pub upload: Option<Rate>,
@@ -79,6 +83,9 @@ impl Population {
             }
         }
         join(scenario, &mut peers, random_seed);
+        if scenario.policy.picker == PickerPolicy::Hypercube {
+            schedule(scenario.content.layout.pieces(), &mut peers);
+        }
         Population { peers }
     }
 }
@@ -90,6 +97,18 @@ fn join(scenario: &Scenario, peers: &mut [PeerPlan], random_seed: u64) {
     let complete = |peer| cohort(peer).start_with == StartWith::All;
     let places = scenario.overlay.places(&arrivals, complete, random_seed);
     peers.iter_mut().zip(places).for_each(|(peer, place)| peer.place = place);
+}
+
+/// Gives everybody its turns in the hypercube.
+fn schedule(pieces: u32, peers: &mut [PeerPlan]) {
+    let server = peers.iter().find(|peer| peer.initial.is_full());
+    let server = server.expect("a valid hypercube scenario has a server").index;
+    let ids: Vec<PeerId> = peers.iter().map(|peer| peer.peer_id).collect();
+    let turns = hypercube::turns(peers.len() as u32, server, pieces);
+    for (peer, turns) in peers.iter_mut().zip(turns) {
+        let named = turns.into_iter().map(|(to, piece)| (ids[to.0 as usize], piece));
+        peer.schedule = Some(named.collect());
+    }
 }
 
 impl PeerPlan {
@@ -112,6 +131,7 @@ impl PeerPlan {
             virtual_addr: virtual_addr(index),
             initial,
             place: Place::FromTracker { dial: None },
+            schedule: None,
             uploads: cohort.uploads(),
             upload: cohort.upload,
             download: cohort.download,

@@ -67,6 +67,7 @@ impl Bench {
             policy: Policy::default(),
             uploads: true,
             neighbours: Neighbours::FromTracker { dial: None },
+            schedule: None,
             trackers: 1,
         };
         let mut bench = Bench { peer: Peer::new(setup, Time::ZERO), now: Time::ZERO, actions: Vec::new() };

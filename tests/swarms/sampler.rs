@@ -47,7 +47,34 @@ pub fn scenario(seed: u64) -> (Scenario, Options) {
         policy: policy(&mut draw),
         cohorts,
     };
+    if draw.chance(4) {
+        let options = Options { check: true, ..Options::default() };
+        return (following_a_schedule(&mut draw, scenario), options);
+    }
     (scenario, Options { check: true, fault, ..Options::default() })
+}
+
+/// The same content for a server and peers who follow the hypercube's schedule; nothing may go wrong there.
+fn following_a_schedule(draw: &mut Draw, scenario: Scenario) -> Scenario {
+    let steady = |cohort: &Cohort, count| Cohort {
+        count,
+        arrival: Arrival::AtStart,
+        on_complete: OnComplete::Stay,
+        behaviour: Behaviour::Cooperative,
+        upload: cohort.upload.filter(|rate| !rate.is_zero()),
+        abort_every: None,
+        crash_every: None,
+        ..cohort.clone()
+    };
+    let peers = (1 << draw.between(1, 5)) - 1;
+    let server = steady(&scenario.cohorts[0], 1);
+    let others = Cohort { start_with: StartWith::Nothing, ..steady(&scenario.cohorts[1], peers) };
+    Scenario {
+        cohorts: vec![server, others],
+        overlay: Overlay::FullMesh,
+        policy: Policy { picker: PickerPolicy::Hypercube, ..scenario.policy },
+        ..scenario
+    }
 }
 
 /// A graph of few neighbours only where nobody who gives is ever gone for good: otherwise it may fall apart.
@@ -86,6 +113,7 @@ impl Draw {
 }
 
 fn policy(draw: &mut Draw) -> Policy {
+    // The hypercube asks for a swarm of its own.
     let pickers = [PickerPolicy::RarestFirst, PickerPolicy::Random, PickerPolicy::Sequential];
     let chokers =
         [ChokerPolicy::TitForTat, ChokerPolicy::Rarity, ChokerPolicy::Random, ChokerPolicy::UnchokeAll];

@@ -191,6 +191,7 @@ fn setup(metainfo: &Metainfo, addr: SocketAddr, have: Bitfield, trackers: usize)
         policy: Policy::default(),
         uploads: true,
         neighbours: Neighbours::FromTracker { dial: None },
+        schedule: None,
         trackers,
     }
 }

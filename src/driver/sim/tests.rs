@@ -1,5 +1,6 @@
 //! The seam's contract and the simulator's own, on worlds stopped halfway.
 
+mod hypercube;
 mod overlays;
 mod stays;
 

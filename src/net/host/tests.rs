@@ -84,6 +84,7 @@ async fn host_on(
         policy: Policy::default(),
         uploads: true,
         neighbours: Neighbours::FromTracker { dial: None },
+        schedule: None,
         trackers: trackers.len(),
     };
     let (handle, task) = start(HostSetup {

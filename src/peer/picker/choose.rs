@@ -26,7 +26,7 @@ impl Picker {
         let eligible = Eligible { asker: asker.pieces.words(), free: self.free.words(), kept };
         let policy = if self.verified < self.first_random { PickerPolicy::Random } else { self.policy };
         match policy {
-            PickerPolicy::Sequential => eligible.lowest(),
+            PickerPolicy::Sequential | PickerPolicy::Hypercube => eligible.lowest(),
             PickerPolicy::Random => self.any_started(&eligible, rng).or_else(|| eligible.any(rng)),
             PickerPolicy::RarestFirst => {
                 if self.started_win(asker)
@@ -57,7 +57,7 @@ impl Picker {
     ) -> Option<PieceIndex> {
         let eligible = Eligible { asker: asker.pieces.words(), free: self.free.words(), kept };
         match self.policy {
-            PickerPolicy::Sequential => {
+            PickerPolicy::Sequential | PickerPolicy::Hypercube => {
                 self.progress.open().iter().copied().filter(|&piece| eligible.allows(piece)).min()
             }
             PickerPolicy::Random => self.any_started(&eligible, rng),

@@ -10,6 +10,7 @@ pub(super) const PICKERS: &[(&str, PickerPolicy)] = &[
     ("rarest-first", PickerPolicy::RarestFirst),
     ("random", PickerPolicy::Random),
     ("sequential", PickerPolicy::Sequential),
+    ("hypercube", PickerPolicy::Hypercube),
 ];
 
 pub(super) const CHOKERS: &[(&str, ChokerPolicy)] = &[

@@ -3,9 +3,9 @@
 use super::names::{CHOKERS, PICKERS, SEED_RULES, STARTED_FIRST};
 use super::report::Problem;
 use super::section::{Section, Wrong, choice, some_time, whole};
-use crate::peer::policy::{ChokerPolicy, Pipeline, Policy};
+use crate::peer::policy::{ChokerPolicy, PickerPolicy, Pipeline, Policy};
 use crate::peer::preset::Preset;
-use crate::scenario::Scenario;
+use crate::scenario::{Cohort, Overlay, Scenario, hypercube};
 
 /// More slots or rounds than anything can use.
 const MANY: u32 = Scenario::MAX_PEERS;
@@ -63,4 +63,19 @@ fn read_pipeline(mut section: Section<'_>, base: Pipeline, problems: &mut Vec<Pr
     }
     section.finish(problems);
     pipeline
+}
+
+/// What only shows when the peers are known.
+pub(super) fn check_policy(
+    top: &Section<'_>,
+    policy: &Policy,
+    overlay: Overlay,
+    cohorts: &[Cohort],
+    problems: &mut Vec<Problem>,
+) {
+    if policy.picker == PickerPolicy::Hypercube
+        && let Err(error) = hypercube::check(cohorts, overlay)
+    {
+        top.wrong("policy", Wrong::new(error.to_string(), "not possible with these peers"), problems);
+    }
 }

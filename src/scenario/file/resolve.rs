@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::cohorts::read_cohorts;
 use super::names::DRIVERS;
 use super::overlay::{check_overlay, read_overlay};
-use super::policy::read_policy;
+use super::policy::{check_policy, read_policy};
 use super::report::Problem;
 use super::section::{Section, Wrong, choice, choice_without, line, quantity, some_time, text, whole};
 use super::tree::{Kind, Table, Value};
@@ -61,6 +61,7 @@ pub(super) fn resolve(document: &Table, context: &mut Context) -> Result<Scenari
     if let (Some(content), true) = (&content, problems.is_empty()) {
         check_swarm(&top, content, distribution, &cohorts, problems);
         check_overlay(&top, overlay, &cohorts, problems);
+        check_policy(&top, &policy, overlay, &cohorts, problems);
     }
     top.finish(problems);
     match content {

@@ -51,10 +51,10 @@ impl Invariant for Have {
     }
 }
 
-/// A piece that we have too need not be told of.
+/// A piece that we have too need not be told of, and whoever follows a schedule hides what it has.
 fn told_of_all(world: &World, index: PeerIndex, conn: ConnId) -> Result<(), String> {
     let Some([own, other]) = world.ends(index, conn) else { return Ok(()) };
-    if !world.has_heard_all(own, other) {
+    if other.peer.hides_pieces() || !world.has_heard_all(own, other) {
         return Ok(());
     }
     let (theirs, ours, told) = (other.peer.have(), own.peer.have(), own.view.pieces());

@@ -23,7 +23,8 @@ impl Invariant for Interest {
             if !world.has_heard_all(own, other) {
                 return Ok(());
             }
-            let lacking = other.peer.have().count_missing_in(peer.have());
+            let hidden = other.peer.hides_pieces();
+            let lacking = if hidden { useful } else { other.peer.have().count_missing_in(peer.have()) };
             ensure(connection.am_interested() == (lacking > 0), || {
                 let interested = connection.am_interested();
                 format!("at rest interested in {conn:?}: {interested}, which has {lacking} pieces we lack")

@@ -26,6 +26,7 @@ impl World {
             policy,
             uploads: host.plan.uploads,
             neighbours: host.plan.place.at_stay(host.stay, virtual_addr),
+            schedule: host.plan.schedule.clone(),
             trackers: 1,
         };
         host.arrive(Peer::new(setup, now), now);

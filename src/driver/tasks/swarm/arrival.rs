@@ -51,6 +51,7 @@ impl Swarm<'_> {
             policy: scenario.policy.clone(),
             uploads: plan.uploads,
             neighbours: plan.place.at_stay(member.stay, |peer| self.members[peer.0 as usize].addr),
+            schedule: plan.schedule.clone(),
             trackers: 1,
         };
         Ok(Some(HostSetup {

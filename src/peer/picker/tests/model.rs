@@ -80,7 +80,7 @@ impl Model {
             || policy == PickerPolicy::Random;
         let pool = if started_win && !started.is_empty() { started.clone() } else { candidates };
         match policy {
-            PickerPolicy::Sequential => {
+            PickerPolicy::Sequential | PickerPolicy::Hypercube => {
                 let conn_has = self.all().find(|&piece| self.is_candidate(piece, conn));
                 conn_has.into_iter().collect()
             }

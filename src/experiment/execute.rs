@@ -21,14 +21,28 @@ pub type Drive<'a> =
 /// How to execute, in ways that change no virtual result.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Runs side by side, at least 1.
-    pub jobs: usize,
+    pub jobs: Jobs,
     /// Run what is stored again.
     pub fresh: bool,
     /// A stored run with sockets that could not keep up is good enough; otherwise it is run again.
     pub allow_degraded: bool,
     /// The build that runs, where known.
     pub revision: Option<String>,
+}
+
+/// Runs side by side, at least 1 of each kind. Runs on sockets begin when those in virtual time are over: these take
+/// whole cores, and sockets would be late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Jobs {
+    pub in_virtual_time: usize,
+    pub on_sockets: usize,
+}
+
+impl Jobs {
+    /// As many of the one as of the other.
+    pub fn both(jobs: usize) -> Jobs {
+        Jobs { in_virtual_time: jobs, on_sockets: jobs }
+    }
 }
 
 /// A planned run and what became of it.
@@ -115,18 +129,25 @@ pub fn execute(
     let pending: Vec<usize> =
         plan.in_order_of_execution().into_iter().filter(|&at| results[at].is_none()).collect();
     watch.plan(pending.len());
-    let (next, finished) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    std::thread::scope(|scope| {
-        for _ in 0..options.jobs.clamp(1, pending.len().max(1)) {
-            scope.spawn(|| {
-                while let Some(&at) = pending.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let run = &plan.runs[at];
-                    let result = run_one(plan.scenario(run), run, store, options, drive, control, watch);
-                    finished.lock().unwrap_or_else(PoisonError::into_inner).push((at, result));
-                }
-            });
-        }
-    });
+    let is_virtual = |at: &usize| plan.scenario(&plan.runs[*at]).driver == DriverKind::Sim;
+    let (in_virtual_time, on_sockets): (Vec<usize>, Vec<usize>) = pending.into_iter().partition(is_virtual);
+    let finished = Mutex::new(Vec::new());
+    for (pending, jobs) in
+        [(in_virtual_time, options.jobs.in_virtual_time), (on_sockets, options.jobs.on_sockets)]
+    {
+        let next = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..jobs.clamp(1, pending.len().max(1)) {
+                scope.spawn(|| {
+                    while let Some(&at) = pending.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        let run = &plan.runs[at];
+                        let result = run_one(plan.scenario(run), run, store, options, drive, control, watch);
+                        finished.lock().unwrap_or_else(PoisonError::into_inner).push((at, result));
+                    }
+                });
+            }
+        });
+    }
     for (at, result) in finished.into_inner().unwrap_or_else(PoisonError::into_inner) {
         results[at] = Some(result);
     }

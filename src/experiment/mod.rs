@@ -16,7 +16,7 @@ mod store;
 mod tests;
 mod watch;
 
-pub use execute::{Done, Drive, Options, Run, RunResult, execute};
+pub use execute::{Done, Drive, Jobs, Options, Run, RunResult, execute};
 pub use plan::{Plan, PlannedRun, RunId};
 pub use results::Results;
 pub use store::{Perf, Store, StoreError, StoredRun};

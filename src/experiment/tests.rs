@@ -5,9 +5,9 @@ use crate::driver::{Control, DriverError, Ended, Outcome, Recorder};
 use crate::event::{Event, Record};
 use crate::id::PeerIndex;
 use crate::metrics::Summary;
-use crate::scenario::Scenario;
 use crate::scenario::file::{Axis, Case};
 use crate::scenario::testing::{cohort, scenario};
+use crate::scenario::{DriverKind, Scenario};
 use crate::time::{Span, Time};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -44,7 +44,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Bench {
-        let options = Options { jobs: 2, fresh: false, allow_degraded: false, revision: None };
+        let options = Options { jobs: Jobs::both(2), fresh: false, allow_degraded: false, revision: None };
         Bench { folder: tempfile::tempdir().unwrap(), options }
     }
 
@@ -144,7 +144,7 @@ fn fresh_runs_replace_stored_ones() {
 
 #[test]
 fn an_interrupted_run_shows_what_it_had_and_is_run_again_next_time() {
-    let bench = Bench { options: Options { jobs: 1, ..Bench::new().options }, ..Bench::new() };
+    let bench = Bench { options: Options { jobs: Jobs::both(1), ..Bench::new().options }, ..Bench::new() };
     let interrupted = |scenario: &Scenario, seed: u64, recorder: &mut dyn Recorder, control: &Control| {
         if seed == 2 {
             control.interrupt();
@@ -219,9 +219,31 @@ fn degraded_runs_are_run_again_unless_they_are_allowed() {
 
 #[test]
 fn the_results_do_not_depend_on_the_number_of_jobs() {
-    let one = Bench { options: Options { jobs: 1, ..Bench::new().options }, ..Bench::new() };
-    let four = Bench { options: Options { jobs: 4, ..Bench::new().options }, ..Bench::new() };
+    let one = Bench { options: Options { jobs: Jobs::both(1), ..Bench::new().options }, ..Bench::new() };
+    let four = Bench { options: Options { jobs: Jobs::both(4), ..Bench::new().options }, ..Bench::new() };
     assert_eq!(summaries(&one.count(&plan(5)).0), summaries(&four.count(&plan(5)).0));
+}
+
+#[test]
+fn sockets_begin_when_virtual_time_is_over_and_both_drivers_keep_their_runs() {
+    let mut mixed = plan(3);
+    mixed.cases[0].scenario.driver = DriverKind::Tasks;
+    let mixed = Plan::new(mixed.name, mixed.axes, mixed.cases);
+    let bench = Bench::new();
+    let (virtual_runs, early) = (AtomicU32::new(0), AtomicU32::new(0));
+    let drive = |scenario: &Scenario, seed: u64, recorder: &mut dyn Recorder, _: &Control| {
+        if scenario.driver == DriverKind::Sim {
+            virtual_runs.fetch_add(1, Ordering::Relaxed);
+        } else if virtual_runs.load(Ordering::Relaxed) < 3 {
+            early.fetch_add(1, Ordering::Relaxed);
+        }
+        everybody_completes(scenario, seed, recorder)
+    };
+    let runs = bench.execute(&mixed, &drive, &Control::default());
+    assert!(runs.iter().all(|run| run.done().is_some()));
+    assert_eq!((virtual_runs.into_inner(), early.into_inner()), (3, 0));
+    // The same cases, both in virtual time: three of the six runs are others.
+    assert_eq!(bench.count(&plan(3)).1, 3);
 }
 
 #[test]

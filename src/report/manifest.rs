@@ -4,7 +4,7 @@ use serde::Serialize;
 use toml::{Table, Value};
 
 use crate::driver::Ended;
-use crate::experiment::{Done, Results, Run, RunResult};
+use crate::experiment::{Done, Jobs, Results, Run, RunResult};
 use crate::report::columns;
 use crate::scenario::DriverKind;
 use crate::torrent::split::marker::GENERATOR;
@@ -17,7 +17,7 @@ pub struct Invocation {
     /// RFC 3339.
     pub started_at: String,
     pub wall_s: f64,
-    pub jobs: usize,
+    pub jobs: Jobs,
     /// The git revision of the build, where known.
     pub revision: Option<String>,
 }
@@ -31,7 +31,8 @@ struct Manifest<'a> {
     command: &'a [String],
     started_at: &'a str,
     wall_s: f64,
-    jobs: usize,
+    jobs_in_virtual_time: usize,
+    jobs_on_sockets: usize,
     /// Every planned run has results and none was interrupted.
     complete: bool,
     case: Vec<CaseEntry>,
@@ -77,7 +78,8 @@ pub(super) fn manifest(results: &Results<'_>, invocation: &Invocation) -> String
         command: &invocation.command,
         started_at: &invocation.started_at,
         wall_s: invocation.wall_s,
-        jobs: invocation.jobs,
+        jobs_in_virtual_time: invocation.jobs.in_virtual_time,
+        jobs_on_sockets: invocation.jobs.on_sockets,
         complete: results.runs.iter().all(whole),
         case: cases.collect(),
         run: results.runs.iter().map(|run| entry(results, run)).collect(),

@@ -8,7 +8,7 @@ use crate::experiment::statistics::PAIRS_TO_DECIDE;
 use crate::report::cases;
 use crate::report::columns;
 use crate::report::form::Form;
-use crate::report::verdicts::{expectations, headline, unfinished, verdict};
+use crate::report::verdicts::{agreement, expectations, headline, unfinished, verdict};
 
 /// For the terminal: cases, runs that ended unfinished, the comparison of means, expectations.
 pub fn terminal(results: &Results<'_>) -> String {
@@ -53,7 +53,7 @@ pub(super) fn markdown(results: &Results<'_>) -> String {
              nothing is decided.\n"
         );
     }
-    text + &expectations(results, form)
+    text + &agreement(results, form) + &expectations(results, form)
 }
 
 fn swarm_and_cohorts(results: &Results<'_>, form: Form) -> String {

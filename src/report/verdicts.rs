@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::driver::Ended;
-use crate::experiment::compare::Comparison;
+use crate::experiment::compare::{Comparison, Verdict};
 use crate::experiment::expect::Expectation;
 use crate::experiment::{Done, Results, RunResult};
 use crate::report::cell::for_people;
@@ -58,6 +58,38 @@ fn found(one: &Expectation) -> String {
             format!("{} of {runs}, one has {}", one.holding, exact_or_for_people(value))
         }
     }
+}
+
+/// How far sockets are from virtual time where the scenario has them side by side; empty where it has not.
+pub(super) fn agreement(results: &Results<'_>, form: Form) -> String {
+    let is_agreement = |one: &&Comparison| one.axis == "driver" && one.baseline == "sim";
+    let agreements: Vec<&Comparison> = results.comparisons.iter().filter(is_agreement).collect();
+    if agreements.is_empty() {
+        return String::new();
+    }
+    let mut text = form.heading("Sockets against virtual time");
+    for one in agreements {
+        let within =
+            if one.within.is_empty() { String::new() } else { format!(" ({})", assignments(&one.within)) };
+        let name = form.text(&format!("{}{within}: ({} − sim)/sim", one.metric, one.value));
+        let percent = |ratio: f64| format!("{:+.1} %", (ratio - 1.0) * 100.0);
+        let found = match (one.estimate, one.verdict) {
+            (None, _) => "–".to_owned(),
+            (_, Verdict::CutShort | Verdict::Degraded { .. }) => one.verdict.to_string(),
+            (Some(estimate), _) => match estimate.interval {
+                None => format!("{}, 1 pair", percent(estimate.ratio)),
+                Some((low, high)) => format!(
+                    "{} (95 % interval {} to {}), {} pairs",
+                    percent(estimate.ratio),
+                    percent(low),
+                    percent(high),
+                    estimate.pairs
+                ),
+            },
+        };
+        let _ = writeln!(text, "{}{name} = {found}", form.bullet());
+    }
+    text
 }
 
 /// Counts have no decimals.

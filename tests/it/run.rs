@@ -104,6 +104,28 @@ fn the_same_scenario_runs_on_sockets() {
 }
 
 #[test]
+fn the_driver_is_an_axis_and_the_report_says_how_far_sockets_are_from_virtual_time() {
+    let folder = Folder::new();
+    // Half a second of wall time.
+    let scenario = SWARM.replace("driver = \"sim\"", "time_scale = 16");
+    folder.file("swarm.toml", format!("{scenario}\"driver\" = [\"sim\", \"tasks\"]\n"));
+    let shown = folder.minibit(&["run", "swarm.toml", "--repeat", "2", "--allow-degraded"]).done();
+    assert!(shown.contains("4 cases, 8 runs in virtual time and on loopback sockets"), "{shown}");
+    let drivers = column(&folder, "runs.csv", "driver");
+    assert_eq!(drivers, ["sim", "sim", "tasks", "tasks", "sim", "sim", "tasks", "tasks"]);
+    let told = read(&folder, "comparison.md");
+    let line = "- median_completion_s (policy.picker=random): (tasks − sim)/sim = ";
+    let line = told.lines().find_map(|one| one.strip_prefix(line)).unwrap_or_else(|| panic!("{told}"));
+    assert!(line.contains(" % (95 % interval ") && line.ends_with(", 2 pairs"), "{line}");
+    let latencies = column(&folder, "perf.csv", "block_latency_p50_s");
+    let on_sockets: Vec<bool> = latencies.iter().map(|latency| !latency.is_empty()).collect();
+    assert_eq!(on_sockets, drivers.iter().map(|driver| driver == "tasks").collect::<Vec<_>>());
+    // The runs in virtual time are those of the scenario without the axis.
+    folder.minibit(&["run", "swarm.toml", "--repeat", "2", "--driver", "sim"]).done();
+    assert_eq!(read(&folder, "MANIFEST.toml").matches("was_stored = true").count(), 4);
+}
+
+#[test]
 fn an_edited_scenario_leaves_the_runs_of_the_first() {
     let folder = swarm("");
     folder.minibit(&["run", "swarm.toml"]).done();

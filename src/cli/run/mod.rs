@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use super::{Exit, Usage};
 use crate::driver::{Control, DriverError, Outcome, Recorder, sim, tasks};
 use crate::experiment::expect::check_metrics;
-use crate::experiment::{Options, Plan, PlannedRun, Results, Store, Watch, execute};
+use crate::experiment::{Jobs, Options, Plan, PlannedRun, Results, Store, Watch, execute};
 use crate::report::{self, Invocation};
 use crate::scenario::file::{MAX_REPEAT, Overrides, ScenarioFile, load};
 use crate::scenario::{DriverKind, Scenario};
@@ -101,7 +101,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     let store = Store::open(&args.out, &plan.name)?;
     report::begin(&store)?;
     let options = Options {
-        jobs: args.jobs.map_or_else(|| default_jobs(&plan), usize::from),
+        jobs: args.jobs.map_or_else(|| default_jobs(&plan), |jobs| Jobs::both(jobs.into())),
         fresh: args.fresh || args.check,
         allow_degraded: args.allow_degraded,
         revision: option_env!("MINIBIT_REVISION").map(str::to_owned),
@@ -177,17 +177,15 @@ fn drive(
 }
 
 /// Virtual runs share nothing but cores; sockets share the wall clock, and unshaped ones all there is.
-fn default_jobs(plan: &Plan) -> usize {
-    let scenarios = || plan.cases.iter().map(|case| &case.scenario);
+fn default_jobs(plan: &Plan) -> Jobs {
+    let scenarios = plan.cases.iter().map(|case| &case.scenario);
+    let mut on_sockets = scenarios.filter(|scenario| scenario.driver != DriverKind::Sim);
     let shaped = |scenario: &Scenario| {
         scenario.cohorts.iter().any(|cohort| cohort.upload.is_some() || cohort.download.is_some())
     };
-    if scenarios().all(|scenario| scenario.driver == DriverKind::Sim) {
-        available_parallelism().map_or(1, usize::from)
-    } else if scenarios().all(shaped) {
-        4
-    } else {
-        1
+    Jobs {
+        in_virtual_time: available_parallelism().map_or(1, usize::from),
+        on_sockets: if on_sockets.all(shaped) { 4 } else { 1 },
     }
 }
 
@@ -227,7 +225,7 @@ fn complain(args: &Args, plan: &Plan, results: &Results<'_>, options: &Options) 
             "minibit: in {degraded} {} sockets could not keep up; lower time_scale or --jobs ({} now), or let \
              --allow-degraded compare them all the same",
             if degraded == 1 { "run" } else { "runs" },
-            options.jobs
+            options.jobs.on_sockets
         );
     }
     let others = results.from_other_builds(options.revision.as_deref());

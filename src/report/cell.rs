@@ -99,7 +99,7 @@ impl<T: Into<Cell>> From<Option<T>> for Cell {
 }
 
 /// `12.5`, `0.000000001`, `3`: as many decimals as there are.
-fn seconds(nanos: u64) -> String {
+pub(super) fn seconds(nanos: u64) -> String {
     let (whole, rest) = (nanos / 1_000_000_000, nanos % 1_000_000_000);
     if rest == 0 { whole.to_string() } else { format!("{whole}.{rest:09}").trim_end_matches('0').to_owned() }
 }

@@ -1,4 +1,4 @@
-//! Results as CSV files, Markdown, JSON and terminal tables.
+//! Results as CSV files, Markdown, JSON and terminal tables; a run's records as JSON lines.
 //!
 //! It must not compute: every number comes from `metrics` or `experiment`; here it gets its place and its form.
 
@@ -11,6 +11,7 @@ mod form;
 mod json;
 mod manifest;
 mod tables;
+mod trace;
 mod verdicts;
 
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ pub use file::WriteError;
 pub use json::json;
 pub use manifest::Invocation;
 pub use tables::terminal;
+pub use trace::Trace;
 
 const MANIFEST: &str = "MANIFEST.toml";
 

@@ -126,6 +126,35 @@ fn the_driver_is_an_axis_and_the_report_says_how_far_sockets_are_from_virtual_ti
 }
 
 #[test]
+fn a_trace_holds_every_record_of_one_run_and_changes_nothing() {
+    let folder = swarm("");
+    folder
+        .minibit(&["run", "swarm.toml", "--trace", "t.jsonl"])
+        .fails(2, "--seed N --repeat 1 --set policy.picker=…");
+    assert!(!folder.path("t.jsonl").exists() && !folder.path("results").exists());
+    let one = ["run", "swarm.toml", "--repeat", "1", "--set", "policy.picker=random"];
+    let facts = || {
+        let manifest: toml::Table = toml::from_str(&read(&folder, "MANIFEST.toml")).unwrap();
+        let records = column(&folder, "perf.csv", "records")[0].parse::<usize>().unwrap();
+        (manifest["run"][0]["trace_digest"].clone(), records)
+    };
+    folder.minibit(&one).done();
+    let without = facts();
+    folder.minibit(&[&one[..], &["--trace", "t.jsonl"]].concat()).done();
+    assert_eq!(facts(), without);
+    let trace = fs::read_to_string(folder.path("t.jsonl")).unwrap();
+    let lines: Vec<serde_json::Value> =
+        trace.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), without.1);
+    assert!(lines.is_sorted_by_key(|line| line["at_s"].as_f64().unwrap()));
+    let completed = lines.iter().filter(|line| line["event"] == "completed");
+    let completed: Vec<&str> = completed.filter_map(|line| line["peer"].as_str()).collect();
+    assert!(completed.len() == 6 && completed.contains(&"leecher-6"), "{completed:?}");
+    let nowhere = [&one[..], &["--trace", "no/such/folder"]].concat();
+    folder.minibit(&nowhere).fails(1, "cannot write the trace no/such/folder");
+}
+
+#[test]
 fn an_edited_scenario_leaves_the_runs_of_the_first() {
     let folder = swarm("");
     folder.minibit(&["run", "swarm.toml"]).done();

@@ -3,6 +3,7 @@
 mod progress;
 mod rerun;
 mod signals;
+mod trace;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use anyhow::Context;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use jiff::Timestamp;
 
+use self::trace::TraceFile;
 use super::{Exit, Usage};
 use crate::driver::{Control, DriverError, Outcome, Recorder, sim, tasks};
 use crate::experiment::expect::check_metrics;
@@ -72,6 +74,9 @@ pub(super) struct Args {
     /// Check every invariant while running (virtual time only); runs again what is stored
     #[arg(long)]
     check: bool,
+    /// Write every event of the run to FILE, as JSON lines (docs/trace.md); for one run alone, stored or not
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    trace: Option<PathBuf>,
     /// Run again what is stored
     #[arg(long)]
     fresh: bool,
@@ -95,6 +100,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     if args.dry_run {
         return dry_run(&args, &plan);
     }
+    let trace = args.trace.as_deref().map(|file| TraceFile::open(file, &plan)).transpose()?;
     // Before the folder is there: whoever sees it may already interrupt.
     let control = Arc::new(Control::default());
     let signals = signals::listen(Arc::clone(&control)).context("cannot listen for Ctrl-C")?;
@@ -102,14 +108,18 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     report::begin(&store)?;
     let options = Options {
         jobs: args.jobs.map_or_else(|| default_jobs(&plan), |jobs| Jobs::both(jobs.into())),
-        fresh: args.fresh || args.check,
+        fresh: args.fresh || args.check || trace.is_some(),
         allow_degraded: args.allow_degraded,
         revision: option_env!("MINIBIT_REVISION").map(str::to_owned),
     };
     let (started_at, began) = (Timestamp::now(), Instant::now());
     let watch = Watch::default();
     let drive = |scenario: &Scenario, seed: u64, recorder: &mut dyn Recorder, control: &Control| {
-        drive(scenario, seed, args.check, recorder, control)
+        let drive = |recorder: &mut dyn Recorder| drive(scenario, seed, args.check, recorder, control);
+        match &trace {
+            Some(trace) => trace.write(scenario, seed, recorder, drive),
+            None => drive(recorder),
+        }
     };
     let runs =
         progress::show(!args.quiet, &watch, || execute(&plan, &store, &options, &drive, &control, &watch))?;

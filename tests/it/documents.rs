@@ -86,3 +86,45 @@ fn the_architecture_names_modules_that_exist() {
     }
     assert!(modules >= 10, "{modules} modules were found");
 }
+
+/// The rows `| `key` | default | …` of the page on scenarios, by section: `("policy", "picker", "\"rarest-first\"")`.
+fn documented_keys() -> Vec<(String, String, String)> {
+    let mut section = String::new();
+    let mut keys = Vec::new();
+    for line in read("docs/scenario.md").lines() {
+        if let Some(heading) = line.strip_prefix("## ") {
+            section = heading.trim_matches(['`', '[', ']']).to_owned();
+        } else if line.starts_with("`[policy.pipeline]`") {
+            section = "policy.pipeline".to_owned();
+        } else if let Some((key, rest)) = line.strip_prefix("| `").and_then(|row| row.split_once("` | ")) {
+            let default = rest.split('|').next().unwrap().trim().trim_matches('`');
+            keys.push((section.clone(), key.to_owned(), default.to_owned()));
+        }
+    }
+    keys
+}
+
+#[test]
+fn the_page_on_scenarios_has_every_key_and_its_default() {
+    let folder = Folder::new();
+    folder.file("small.toml", "[content]\nsize = \"1 MiB\"\n[peers.NAME]\ncount = 2\n");
+    let shown = folder.minibit(&["scenario", "show", "small.toml"]).done();
+    let documented = documented_keys();
+    let mut section = "The whole file";
+    let mut checked = 0;
+    for line in shown.lines() {
+        if line.starts_with('[') {
+            section = line.trim_matches(['[', ']']);
+        } else if let Some((key, value)) = line.split_once(" = ") {
+            let row =
+                documented.iter().find(|(of, named, _)| (of.as_str(), named.as_str()) == (section, key));
+            let (_, _, default) = row.unwrap_or_else(|| panic!("{section}.{key} is not in docs/scenario.md"));
+            // The two that the file has, and two defaults that are another key's value or the file's name.
+            if !["count", "size", "piece_size", "title"].contains(&key) {
+                assert_eq!(value, default, "{section}.{key}");
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 35, "{checked} defaults");
+}

@@ -18,6 +18,8 @@ pub struct Course {
     /// For every piece, how many of the peers that are or will be here hold it and upload.
     holders: Vec<u32>,
     without_holder: u32,
+    /// Peers that count and lack a piece that somebody holds.
+    movable: u32,
     /// When a block or a piece last moved.
     last_progress: Time,
     grace: Span,
@@ -30,6 +32,8 @@ struct Follower {
     returns: bool,
     /// Here now, or to come: it counts.
     counts: bool,
+    /// Pieces it lacks that somebody holds.
+    wanting: u32,
 }
 
 impl Course {
@@ -42,19 +46,27 @@ impl Course {
                 uploads: plan.uploads,
                 returns: plan.rejoin.is_some(),
                 counts: true,
+                wanting: 0,
             })
             .collect();
+        let mut holders = vec![0; layout.pieces() as usize];
+        for peer in peers.iter().filter(|peer| peer.uploads) {
+            peer.have.iter().for_each(|piece| holders[piece.0 as usize] += 1);
+        }
         let mut course = Course {
             incomplete: peers.iter().filter(|peer| !peer.have.is_full()).count() as u32,
-            holders: vec![0; layout.pieces() as usize],
-            without_holder: layout.pieces(),
+            without_holder: holders.iter().filter(|count| **count == 0).count() as u32,
+            holders,
+            movable: 0,
             last_progress: Time::ZERO,
             grace: grace(plans, layout) + late * 4,
             peers,
         };
-        for peer in 0..course.peers.len() {
-            course.count_holder(peer, true);
+        let held = course.held();
+        for peer in &mut course.peers {
+            peer.wanting = held.count_missing_in(&peer.have);
         }
+        course.movable = course.peers.iter().filter(|peer| peer.wanting > 0).count() as u32;
         course
     }
 
@@ -110,9 +122,7 @@ impl Course {
         if self.incomplete == 0 || self.without_holder == 0 {
             return None;
         }
-        let held = self.held();
-        let movable = |peer: &Follower| peer.counts && !held.is_subset_of(&peer.have);
-        (!self.peers.iter().any(movable)).then_some(self.last_progress)
+        (self.movable == 0).then_some(self.last_progress)
     }
 
     fn held(&self) -> Bitfield {
@@ -147,7 +157,10 @@ impl Course {
         if follower.have.is_full() {
             self.incomplete -= 1;
         }
-        if follower.uploads {
+        if self.holders[piece.0 as usize] > 0 {
+            self.want(peer, false);
+        }
+        if self.peers[peer].uploads {
             self.count_piece(piece, true);
         }
     }
@@ -161,7 +174,10 @@ impl Course {
         if was_complete {
             self.incomplete += 1;
         }
-        if follower.uploads {
+        if self.holders[piece.0 as usize] > 0 {
+            self.want(peer, true);
+        }
+        if self.peers[peer].uploads {
             self.count_piece(piece, false);
         }
     }
@@ -171,32 +187,51 @@ impl Course {
             return;
         }
         self.last_progress = at;
-        self.count_holder(peer, false);
+        if self.peers[peer].wanting > 0 {
+            self.movable -= 1;
+        }
         let follower = &mut self.peers[peer];
         follower.counts = false;
         if !follower.have.is_full() {
             self.incomplete -= 1;
         }
-    }
-
-    fn count_holder(&mut self, peer: usize, holds: bool) {
         if self.peers[peer].uploads {
             for piece in self.peers[peer].have.clone().iter() {
-                self.count_piece(piece, holds);
+                self.count_piece(piece, false);
             }
         }
     }
 
+    /// One holder of the piece more or less. Everybody has to be looked at only where it was or is the only one.
     fn count_piece(&mut self, piece: PieceIndex, holds: bool) {
         let count = &mut self.holders[piece.0 as usize];
-        if !holds {
-            *count -= 1;
-        }
-        if *count == 0 {
-            self.without_holder = if holds { self.without_holder - 1 } else { self.without_holder + 1 };
-        }
         if holds {
             *count += 1;
+        } else {
+            *count -= 1;
+        }
+        match (holds, *count) {
+            (true, 1) => self.without_holder -= 1,
+            (false, 0) => self.without_holder += 1,
+            _ => return,
+        }
+        for peer in 0..self.peers.len() {
+            if !self.peers[peer].have.contains(piece) {
+                self.want(peer, holds);
+            }
+        }
+    }
+
+    /// A peer lacks one more or one less of the pieces that somebody holds.
+    fn want(&mut self, peer: usize, more: bool) {
+        let Follower { wanting, counts, .. } = &mut self.peers[peer];
+        let before = *wanting;
+        *wanting = if more { before + 1 } else { before - 1 };
+        if *counts && before == 0 {
+            self.movable += 1;
+        }
+        if *counts && *wanting == 0 {
+            self.movable -= 1;
         }
     }
 }

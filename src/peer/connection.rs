@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::id::{Block, BlockId, ConnId};
 use crate::peer::policy::Policy;
 use crate::peer::rates::Window;
-use crate::peer::seam::RemotePeer;
+use crate::peer::seam::{ConnSet, RemotePeer};
 use crate::time::Time;
 use crate::torrent::bitfield::Bitfield;
 
@@ -14,22 +14,10 @@ use crate::torrent::bitfield::Bitfield;
 pub(crate) struct Connection {
     pub(crate) remote: RemotePeer,
     pub(crate) opened_at: Time,
-    /// What the remote has announced.
-    pub(crate) pieces: Bitfield,
     /// The picker counts it as a seed: it announced everything in its bitfield.
     pub(crate) counted_as_seed: bool,
-    /// It has sent a message: a bitfield is no longer welcome.
-    pub(crate) heard: bool,
-    /// How many pieces it has that we lack; we are interested while there is one.
-    pub(crate) useful: u32,
-    pub(crate) am_interested: bool,
-    pub(crate) remote_interested: bool,
-    /// We let it download from us.
-    pub(crate) unchoked: bool,
     /// When we last unchoked it, also after it was choked again.
     pub(crate) unchoked_at: Option<Time>,
-    /// It lets us download.
-    pub(crate) unchokes_us: bool,
     /// Our requests that are not answered yet, oldest first.
     pub(crate) outstanding: Vec<BlockId>,
     /// When we first asked for something since it unchoked us; from then on its rate counts.
@@ -37,8 +25,6 @@ pub(crate) struct Connection {
     /// Since when it owes us a block without having delivered one.
     pub(crate) owing_since: Time,
     pub(crate) snubbed: bool,
-    /// It could be asked for more, if it had more that is free: a piece it gets is asked for at once.
-    pub(crate) starved: bool,
     /// Its requests that are not answered yet, oldest first.
     pub(crate) uploads: VecDeque<Block>,
     /// Bytes over the choker's window.
@@ -46,8 +32,6 @@ pub(crate) struct Connection {
     pub(crate) sent: Window,
     /// Bytes over the pipeline's window.
     pub(crate) recent: Window,
-    pub(crate) last_received_at: Time,
-    pub(crate) last_sent_at: Time,
     /// Requests we took back and that it may have answered all the same.
     pub(crate) cancelled: u32,
     /// Blocks it sent without being asked.
@@ -55,38 +39,23 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(remote: RemotePeer, now: Time, pieces: u32, policy: &Policy) -> Connection {
+    pub(crate) fn new(remote: RemotePeer, now: Time, policy: &Policy) -> Connection {
         Connection {
             remote,
             opened_at: now,
-            pieces: Bitfield::empty(pieces),
             counted_as_seed: false,
-            heard: false,
-            useful: 0,
-            am_interested: false,
-            remote_interested: false,
-            unchoked: false,
             unchoked_at: None,
-            unchokes_us: false,
             outstanding: Vec::new(),
             asking_since: None,
             owing_since: now,
             snubbed: false,
-            starved: false,
             uploads: VecDeque::new(),
             received: Window::new(policy.rate_window),
             sent: Window::new(policy.rate_window),
             recent: Window::new(policy.pipeline.rate_window),
-            last_received_at: now,
-            last_sent_at: now,
             cancelled: 0,
             unrequested: 0,
         }
-    }
-
-    /// We may ask it for something: it has what we lack and lets us download.
-    pub(crate) fn can_ask(&self) -> bool {
-        self.unchokes_us && self.useful > 0
     }
 
     /// Takes a block off the outstanding ones; false if it was not among them.
@@ -96,49 +65,133 @@ impl Connection {
     }
 }
 
+/// The remote as a holder of pieces: everything about a connection that a HAVE touches, in either direction. HAVEs are
+/// most of what a peer is told and tells, so this lies together, apart from the rest.
+#[derive(Clone, Debug)]
+pub(crate) struct Holder {
+    /// What the remote has announced.
+    pub(crate) pieces: Bitfield,
+    /// How many pieces it has that we lack; we are interested while there is one.
+    pub(crate) useful: u32,
+    pub(crate) am_interested: bool,
+    /// It could be asked for more, if it had more that is free: a piece it gets is asked for at once.
+    pub(crate) starved: bool,
+    /// It has sent a message: a bitfield is no longer welcome.
+    pub(crate) heard: bool,
+    pub(crate) last_received_at: Time,
+    pub(crate) last_sent_at: Time,
+}
+
+impl Holder {
+    /// A remote of which nothing is known yet, in a torrent of so many pieces.
+    pub(crate) fn new(pieces: u32, now: Time) -> Holder {
+        Holder {
+            pieces: Bitfield::empty(pieces),
+            useful: 0,
+            am_interested: false,
+            starved: false,
+            heard: false,
+            last_received_at: now,
+            last_sent_at: now,
+        }
+    }
+}
+
 /// The connections of a peer, by the driver's numbers.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Connections {
-    slots: Vec<Option<Box<Connection>>>,
+    slots: Vec<Option<Connection>>,
+    /// Present exactly where a connection is.
+    holders: Vec<Option<Holder>>,
     count: u32,
+    /// Those that want something from us.
+    pub(crate) interested: ConnSet,
+    /// Those we let download from us.
+    pub(crate) unchoked: ConnSet,
+    /// Those that let us download.
+    pub(crate) unchoking: ConnSet,
+    /// Those with requests that are not answered yet: exactly where `uploads` is not empty.
+    pub(crate) uploading: ConnSet,
 }
 
 impl Connections {
+    /// Room for so many from the start: memory is what limits the number of simulated peers.
+    const ROOM: u32 = 64;
+
     pub(crate) fn count(&self) -> u32 {
         self.count
     }
 
     pub(crate) fn get(&self, conn: ConnId) -> Option<&Connection> {
-        self.slots.get(conn.0 as usize)?.as_deref()
+        self.slots.get(conn.0 as usize)?.as_ref()
     }
 
     pub(crate) fn get_mut(&mut self, conn: ConnId) -> Option<&mut Connection> {
-        self.slots.get_mut(conn.0 as usize)?.as_deref_mut()
+        self.slots.get_mut(conn.0 as usize)?.as_mut()
     }
 
-    pub(crate) fn insert(&mut self, conn: ConnId, connection: Connection) {
+    pub(crate) fn holder(&self, conn: ConnId) -> Option<&Holder> {
+        self.holders.get(conn.0 as usize)?.as_ref()
+    }
+
+    pub(crate) fn holder_mut(&mut self, conn: ConnId) -> Option<&mut Holder> {
+        self.holders.get_mut(conn.0 as usize)?.as_mut()
+    }
+
+    /// We may ask it for something: it has what we lack and lets us download.
+    pub(crate) fn can_ask(&self, conn: ConnId) -> bool {
+        self.unchoking.contains(conn) && self.holder(conn).is_some_and(|holder| holder.useful > 0)
+    }
+
+    /// `most` is how many there will be at the same time, as far as known.
+    pub(crate) fn insert(&mut self, conn: ConnId, connection: Connection, holder: Holder, most: u32) {
         let at = conn.0 as usize;
         if self.slots.len() <= at {
+            if self.slots.capacity() == 0 {
+                self.slots.reserve_exact(most.min(Self::ROOM) as usize);
+                self.holders.reserve_exact(most.min(Self::ROOM) as usize);
+            }
             self.slots.resize_with(at + 1, || None);
+            self.holders.resize_with(at + 1, || None);
         }
         assert!(self.slots[at].is_none(), "the driver used {conn:?} twice");
-        self.slots[at] = Some(Box::new(connection));
+        (self.slots[at], self.holders[at]) = (Some(connection), Some(holder));
         self.count += 1;
     }
 
-    pub(crate) fn remove(&mut self, conn: ConnId) -> Option<Box<Connection>> {
-        let removed = self.slots.get_mut(conn.0 as usize)?.take()?;
+    pub(crate) fn remove(&mut self, conn: ConnId) -> Option<(Connection, Holder)> {
+        let connection = self.slots.get_mut(conn.0 as usize)?.take()?;
+        let holder = self.holders.get_mut(conn.0 as usize)?.take()?;
         self.count -= 1;
-        Some(removed)
+        for set in [&mut self.interested, &mut self.unchoked, &mut self.unchoking, &mut self.uploading] {
+            set.remove(conn);
+        }
+        Some((connection, holder))
     }
 
     /// Ascending by number.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (ConnId, &Connection)> {
-        (0..).map(ConnId).zip(&self.slots).filter_map(|(conn, slot)| Some((conn, slot.as_deref()?)))
+        (0..).map(ConnId).zip(&self.slots).filter_map(|(conn, slot)| Some((conn, slot.as_ref()?)))
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (ConnId, &mut Connection)> {
-        (0..).map(ConnId).zip(&mut self.slots).filter_map(|(conn, slot)| Some((conn, slot.as_deref_mut()?)))
+        (0..).map(ConnId).zip(&mut self.slots).filter_map(|(conn, slot)| Some((conn, slot.as_mut()?)))
+    }
+
+    /// With what each is as a holder; ascending by number.
+    pub(crate) fn with_holders(&self) -> impl Iterator<Item = (ConnId, &Connection, &Holder)> {
+        let both = (0..).map(ConnId).zip(self.slots.iter().zip(&self.holders));
+        both.filter_map(|(conn, (slot, holder))| Some((conn, slot.as_ref()?, holder.as_ref()?)))
+    }
+
+    /// Ascending by number.
+    pub(crate) fn holders(&self) -> impl Iterator<Item = (ConnId, &Holder)> {
+        (0..).map(ConnId).zip(&self.holders).filter_map(|(conn, slot)| Some((conn, slot.as_ref()?)))
+    }
+
+    /// Ascending by number.
+    pub(crate) fn holders_mut(&mut self) -> impl Iterator<Item = (ConnId, &mut Holder)> {
+        (0..).map(ConnId).zip(&mut self.holders).filter_map(|(conn, slot)| Some((conn, slot.as_mut()?)))
     }
 
     /// One more than the highest number in use.

@@ -22,6 +22,8 @@ pub(crate) struct Dialer {
     /// Ready to be dialled, first come, first dialled.
     ready: VecDeque<SocketAddr>,
     known: BTreeMap<SocketAddr, Contact>,
+    /// When the first of those that wait may be dialled again.
+    due: Option<Time>,
     dialing: u32,
 }
 
@@ -66,7 +68,8 @@ impl Dialer {
             }
             Neighbours::Fixed { dial } => (Limits::Fixed, dial),
         };
-        let mut dialer = Dialer { limits, ready: VecDeque::new(), known: BTreeMap::new(), dialing: 0 };
+        let mut dialer =
+            Dialer { limits, ready: VecDeque::new(), known: BTreeMap::new(), due: None, dialing: 0 };
         addresses.into_iter().for_each(|addr| dialer.add(addr));
         dialer
     }
@@ -136,7 +139,7 @@ impl Dialer {
                 continue;
             }
             if connected(addr, contact.peer_id) {
-                contact.state = State::WaitingUntil(now + LONGEST_WAIT);
+                self.set_state(addr, State::WaitingUntil(now + LONGEST_WAIT));
                 continue;
             }
             contact.state = State::Busy;
@@ -153,8 +156,8 @@ impl Dialer {
             self.dial_over(addr);
         }
         if let Some(contact) = self.known.get_mut(&addr) {
-            contact.state = State::Busy;
             contact.peer_id = Some(peer_id);
+            self.set_state(addr, State::Busy);
         }
     }
 
@@ -184,10 +187,8 @@ impl Dialer {
 
     /// Both of us have everything: there is no reason to dial it.
     pub(crate) fn both_complete(&mut self, addr: SocketAddr) {
-        if let Some(contact) = self.known.get_mut(&addr)
-            && contact.state != State::Never
-        {
-            contact.state = State::Complete;
+        if self.known.get(&addr).is_some_and(|contact| contact.state != State::Never) {
+            self.set_state(addr, State::Complete);
         }
     }
 
@@ -203,23 +204,40 @@ impl Dialer {
 
     /// Never dial this address again.
     pub(crate) fn forget(&mut self, addr: SocketAddr) {
-        if let Some(contact) = self.known.get_mut(&addr) {
-            contact.state = State::Never;
-        }
+        self.set_state(addr, State::Never);
     }
 
     /// When the next waiting address becomes ready.
     pub(crate) fn due(&self) -> Option<Time> {
-        self.known.values().filter_map(|contact| contact.state.waiting_until()).min()
+        self.due
     }
 
     /// Makes every address ready whose wait is over.
     pub(crate) fn wake(&mut self, now: Time) {
+        if self.due.is_none_or(|due| due > now) {
+            return;
+        }
         for (addr, contact) in &mut self.known {
             if contact.state.waiting_until().is_some_and(|until| until <= now) {
                 contact.state = State::Ready;
                 self.ready.push_back(*addr);
             }
+        }
+        self.due = self.earliest();
+    }
+
+    fn earliest(&self) -> Option<Time> {
+        self.known.values().filter_map(|contact| contact.state.waiting_until()).min()
+    }
+
+    fn set_state(&mut self, addr: SocketAddr, state: State) {
+        let Some(contact) = self.known.get_mut(&addr) else { return };
+        let before = std::mem::replace(&mut contact.state, state);
+        let (ended, begun) = (before.waiting_until(), state.waiting_until());
+        if ended.is_some() && ended == self.due {
+            self.due = self.earliest();
+        } else {
+            self.due = self.due.into_iter().chain(begun).min();
         }
     }
 
@@ -239,8 +257,8 @@ impl Dialer {
             && contact.state != State::Never
         {
             let wait = FIRST_WAIT * (1 << contact.failures.min(8));
-            contact.state = State::WaitingUntil(now + wait.min(LONGEST_WAIT));
             contact.failures += 1;
+            self.set_state(addr, State::WaitingUntil(now + wait.min(LONGEST_WAIT)));
         }
     }
 }

@@ -19,16 +19,20 @@ impl Peer {
     /// block that somebody else was asked for, if a snubbed connection or the endgame allows it.
     pub(super) fn ask(&mut self, now: Time, conn: ConnId, actions: &mut Vec<Action>) {
         let connections = self.connections.count() as usize;
-        let Some(connection) = self.connections.get(conn).filter(|connection| connection.can_ask()) else {
+        let (Some(connection), Some(holder)) = (self.connections.get(conn), self.connections.holder(conn))
+        else {
             return;
         };
+        if !self.connections.can_ask(conn) {
+            return;
+        }
         let room = self.depth(now, connection).saturating_sub(connection.outstanding.len());
         if room == 0 {
             self.set_starved(conn, false);
             return;
         }
         let mut picked = std::mem::take(&mut self.picked);
-        let asker = || Asker { conn, pieces: &connection.pieces, connections };
+        let asker = || Asker { conn, pieces: &holder.pieces, connections };
         let free =
             MAX_UNVERIFIED.saturating_sub(self.started_bytes()).div_ceil(u64::from(self.layout.block_size()));
         if free > 0 {
@@ -57,10 +61,10 @@ impl Peer {
     }
 
     pub(super) fn set_starved(&mut self, conn: ConnId, starved: bool) {
-        if let Some(connection) = self.connections.get_mut(conn)
-            && connection.starved != starved
+        if let Some(holder) = self.connections.holder_mut(conn)
+            && holder.starved != starved
         {
-            connection.starved = starved;
+            holder.starved = starved;
             self.heed_haves(conn);
         }
     }
@@ -73,7 +77,7 @@ impl Peer {
     /// Asks on every connection, the snubbed ones last: blocks have become free.
     pub(super) fn ask_all(&mut self, now: Time, actions: &mut Vec<Action>) {
         for snubbed in [false, true] {
-            for conn in (0..self.connections.end()).map(ConnId) {
+            for conn in self.connections.unchoking.clone().iter() {
                 if self.connections.get(conn).is_some_and(|connection| connection.snubbed == snubbed) {
                     self.ask(now, conn, actions);
                 }

@@ -4,7 +4,7 @@ use crate::id::{Block, BlockId, ConnId, PeerId, PieceIndex};
 use crate::peer::Peer;
 #[cfg(test)]
 use crate::peer::blame::Blame;
-use crate::peer::connection::Connection;
+use crate::peer::connection::{Connection, Connections, Holder};
 use crate::peer::picker::Picker;
 use crate::peer::policy::Policy;
 use crate::peer::seam::RemotePeer;
@@ -13,64 +13,74 @@ use crate::torrent::bitfield::Bitfield;
 
 /// One connection as its peer sees it.
 #[derive(Clone, Copy, Debug)]
-pub struct ConnectionView<'a>(&'a Connection);
+pub struct ConnectionView<'a> {
+    conn: ConnId,
+    connections: &'a Connections,
+    connection: &'a Connection,
+    holder: &'a Holder,
+}
 
 impl<'a> ConnectionView<'a> {
     pub fn remote(&self) -> &'a RemotePeer {
-        &self.0.remote
+        &self.connection.remote
     }
 
     /// What the remote has announced.
     pub fn pieces(&self) -> &'a Bitfield {
-        &self.0.pieces
+        &self.holder.pieces
     }
 
     pub fn am_interested(&self) -> bool {
-        self.0.am_interested
+        self.holder.am_interested
     }
 
     pub fn remote_interested(&self) -> bool {
-        self.0.remote_interested
+        self.connections.interested.contains(self.conn)
     }
 
     /// We let it download.
     pub fn unchoked(&self) -> bool {
-        self.0.unchoked
+        self.connections.unchoked.contains(self.conn)
     }
 
     /// It lets us download.
     pub fn unchokes_us(&self) -> bool {
-        self.0.unchokes_us
+        self.connections.unchoking.contains(self.conn)
     }
 
     pub fn snubbed(&self) -> bool {
-        self.0.snubbed
+        self.connection.snubbed
     }
 
     /// Our requests without an answer.
     pub fn outstanding(&self) -> &'a [BlockId] {
-        &self.0.outstanding
+        &self.connection.outstanding
     }
 
     /// Its requests that wait for our uplink.
     pub fn queued_uploads(&self) -> impl Iterator<Item = Block> + 'a {
-        self.0.uploads.iter().copied()
+        self.connection.uploads.iter().copied()
     }
 
     /// When we last sent it anything.
     pub fn last_sent_at(&self) -> Time {
-        self.0.last_sent_at
+        self.holder.last_sent_at
     }
 }
 
 impl Peer {
     /// The open connections, ascending by number.
     pub fn connections(&self) -> impl Iterator<Item = (ConnId, ConnectionView<'_>)> {
-        self.connections.iter().map(|(conn, connection)| (conn, ConnectionView(connection)))
+        let connections = &self.connections;
+        connections.with_holders().map(move |(conn, connection, holder)| {
+            (conn, ConnectionView { conn, connections, connection, holder })
+        })
     }
 
     pub fn connection(&self, conn: ConnId) -> Option<ConnectionView<'_>> {
-        self.connections.get(conn).map(ConnectionView)
+        let connections = &self.connections;
+        let (connection, holder) = (connections.get(conn)?, connections.holder(conn)?);
+        Some(ConnectionView { conn, connections, connection, holder })
     }
 
     pub fn picker(&self) -> &Picker {
@@ -112,6 +122,14 @@ impl Peer {
 impl Peer {
     pub(crate) fn doctored_connection(&mut self, conn: ConnId) -> &mut Connection {
         self.connections.get_mut(conn).expect("an open connection")
+    }
+
+    pub(crate) fn doctored_holder(&mut self, conn: ConnId) -> &mut Holder {
+        self.connections.holder_mut(conn).expect("an open connection")
+    }
+
+    pub(crate) fn doctored_connections(&mut self) -> &mut Connections {
+        &mut self.connections
     }
 
     pub(crate) fn doctored_picker(&mut self) -> &mut Picker {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use crate::event::{CloseReason, Event};
 use crate::id::ConnId;
-use crate::peer::connection::Connection;
+use crate::peer::connection::{Connection, Holder};
 use crate::peer::seam::{Action, Direction, RemotePeer};
 use crate::peer::{Peer, emit};
 use crate::time::Time;
@@ -38,8 +38,9 @@ impl Peer {
             self.resume_rounds(now);
         }
         emit(Event::Connected { remote: remote.index }, actions);
-        let connection = Connection::new(remote, now, self.layout.pieces(), &self.policy);
-        self.connections.insert(conn, connection);
+        let connection = Connection::new(remote, now, &self.policy);
+        let holder = Holder::new(self.layout.pieces(), now);
+        self.connections.insert(conn, connection, holder, self.policy.max_connections);
         self.heed_haves(conn);
         self.check_by(now + super::timers::KEEPALIVE_AFTER);
         if self.schedule.is_some() {
@@ -104,7 +105,7 @@ impl Peer {
         reason: CloseReason,
         actions: &mut Vec<Action>,
     ) -> bool {
-        let Some(connection) = self.connections.remove(conn) else { return false };
+        let Some((connection, holder)) = self.connections.remove(conn) else { return false };
         self.heed_haves(conn);
         for block in &connection.outstanding {
             self.picker.release(*block, conn);
@@ -113,16 +114,15 @@ impl Peer {
         if connection.counted_as_seed {
             self.picker.leave_seed();
         } else {
-            self.picker.leave(&connection.pieces);
+            self.picker.leave(&holder.pieces);
         }
-        self.queued_uploads -= connection.uploads.len() as u32;
         self.choker.closed(conn);
         let (addr, opened_at) = (connection.remote.addr, connection.opened_at);
         self.dialer.closed(now, addr, opened_at);
         if matches!(reason, CloseReason::Banned | CloseReason::SelfConnection) {
             self.dialer.forget(addr);
         }
-        if self.have.is_full() && connection.pieces.is_full() {
+        if self.have.is_full() && holder.pieces.is_full() {
             self.dialer.both_complete(addr);
         } else {
             let (left, enough) = (self.connections.count(), self.dialer.enough().unwrap_or(0));
@@ -168,12 +168,14 @@ impl Peer {
         if !full || !starved || !self.dialer.has_others() {
             return;
         }
-        let busy = |connection: &Connection| connection.unchoked || !connection.outstanding.is_empty();
-        let rank = |(conn, connection): (ConnId, &Connection)| {
-            (connection.remote_interested, connection.am_interested, connection.opened_at, conn)
+        let all = &self.connections;
+        let idle = all.with_holders().filter(|(conn, connection, _)| {
+            !all.unchoked.contains(*conn) && connection.outstanding.is_empty()
+        });
+        let rank = |(conn, connection, holder): (ConnId, &Connection, &Holder)| {
+            (all.interested.contains(conn), holder.am_interested, connection.opened_at, conn)
         };
-        let mut ranked: Vec<_> =
-            self.connections.iter().filter(|(_, connection)| !busy(connection)).map(rank).collect();
+        let mut ranked: Vec<_> = idle.map(rank).collect();
         ranked.sort_unstable();
         let half = ranked.len().div_ceil(2);
         for (_, _, _, conn) in ranked.into_iter().take(half) {
@@ -210,7 +212,6 @@ impl Peer {
             actions.push(Action::Close { conn, reason });
         }
         self.connections = Default::default();
-        self.queued_uploads = 0;
         self.stopped = true;
     }
 }

@@ -80,7 +80,6 @@ pub struct Peer {
     next_check: Time,
     /// The connection that was served last: uploads go round from here.
     served: ConnId,
-    queued_uploads: u32,
     heeded_haves: ConnSet,
     /// No block was free when last looked at.
     endgame: bool,
@@ -139,7 +138,6 @@ impl Peer {
             next_round: now + phase,
             next_check: Time::NEVER,
             served: ConnId(0),
-            queued_uploads: 0,
             heeded_haves: ConnSet::default(),
             endgame: false,
             held_back: false,
@@ -206,8 +204,8 @@ impl Peer {
     }
 
     fn send(&mut self, now: Time, conn: ConnId, message: Message, actions: &mut Vec<Action>) {
-        if let Some(connection) = self.connections.get_mut(conn) {
-            connection.last_sent_at = now;
+        if let Some(holder) = self.connections.holder_mut(conn) {
+            holder.last_sent_at = now;
             self.totals.messages_sent += 1;
             actions.push(Action::Send { conn, message });
         }

@@ -2,7 +2,7 @@
 
 use crate::event::{CloseReason, Event};
 use crate::id::{Block, BlockId, ConnId, PieceIndex};
-use crate::peer::connection::Connection;
+use crate::peer::connection::Holder;
 use crate::peer::seam::Action;
 use crate::peer::{Peer, emit};
 use crate::time::Time;
@@ -14,11 +14,11 @@ const MAX_QUEUED_REQUESTS: usize = 500;
 
 impl Peer {
     pub(super) fn received(&mut self, now: Time, conn: ConnId, message: Message, actions: &mut Vec<Action>) {
-        let Some(connection) = self.connections.get_mut(conn) else { return };
-        connection.last_received_at = now;
-        let first = !connection.heard;
+        let Some(holder) = self.connections.holder_mut(conn) else { return };
+        holder.last_received_at = now;
+        let first = !holder.heard;
         // Keepalives and a DHT port say nothing about pieces: a bitfield may still follow.
-        connection.heard |= !matches!(message, Message::KeepAlive | Message::Port(_));
+        holder.heard |= !matches!(message, Message::KeepAlive | Message::Port(_));
         self.totals.messages_received += 1;
         let verdict = match message {
             Message::KeepAlive | Message::Port(_) => Ok(()),
@@ -45,10 +45,10 @@ impl Peer {
 
     fn choked_by(&mut self, now: Time, conn: ConnId, actions: &mut Vec<Action>) -> Result<(), CloseReason> {
         let Some(connection) = self.connections.get_mut(conn) else { return Ok(()) };
-        connection.unchokes_us = false;
         connection.asking_since = None;
         connection.recent.clear();
         let given_up = std::mem::take(&mut connection.outstanding);
+        self.connections.unchoking.remove(conn);
         for block in &given_up {
             self.picker.release(*block, conn);
         }
@@ -61,9 +61,7 @@ impl Peer {
     }
 
     fn unchoked_by(&mut self, now: Time, conn: ConnId, actions: &mut Vec<Action>) -> Result<(), CloseReason> {
-        if let Some(connection) = self.connections.get_mut(conn) {
-            connection.unchokes_us = true;
-        }
+        self.connections.unchoking.insert(conn);
         self.ask(now, conn, actions);
         Ok(())
     }
@@ -75,10 +73,12 @@ impl Peer {
         interested: bool,
         actions: &mut Vec<Action>,
     ) -> Result<(), CloseReason> {
-        if let Some(connection) = self.connections.get_mut(conn)
-            && connection.remote_interested != interested
-        {
-            connection.remote_interested = interested;
+        if self.connections.interested.contains(conn) != interested {
+            if interested {
+                self.connections.interested.insert(conn);
+            } else {
+                self.connections.interested.remove(conn);
+            }
             self.fill_slots(now, actions);
         }
         Ok(())
@@ -94,18 +94,18 @@ impl Peer {
         if !self.layout.contains(piece) {
             return Err(CloseReason::BadPieceIndex);
         }
-        let Some(connection) = self.connections.get_mut(conn) else { return Ok(()) };
-        if !connection.pieces.insert(piece) {
+        let Some(holder) = self.connections.holder_mut(conn) else { return Ok(()) };
+        if !holder.pieces.insert(piece) {
             return Ok(());
         }
-        let remote_complete = connection.pieces.is_full();
+        let remote_complete = holder.pieces.is_full();
         self.picker.gained(piece);
         if self.have.contains(piece) {
             return if remote_complete { self.unless_both_complete() } else { Ok(()) };
         }
-        connection.useful += 1;
+        holder.useful += 1;
         // Elsewhere the pipeline is as full as it may be, or nothing of ours would be answered.
-        if connection.starved || !connection.am_interested {
+        if holder.starved || !holder.am_interested {
             self.show_interest(now, conn, actions);
             self.ask(now, conn, actions);
         }
@@ -129,16 +129,18 @@ impl Peer {
                 Bitfield::from_wire(&bytes, self.layout.pieces()).map_err(|_| CloseReason::BadBitfield)?
             }
         };
+        let (missing, complete) = (pieces.count_missing_in(&self.have), pieces.is_full());
         let Some(connection) = self.connections.get_mut(conn) else { return Ok(()) };
-        connection.useful = pieces.count_missing_in(&self.have);
-        connection.counted_as_seed = pieces.is_full();
-        if connection.counted_as_seed {
+        connection.counted_as_seed = complete;
+        if complete {
             self.picker.join_seed();
         } else {
             self.picker.join(&pieces);
         }
-        connection.pieces = pieces;
-        if connection.counted_as_seed {
+        if let Some(holder) = self.connections.holder_mut(conn) {
+            (holder.useful, holder.pieces) = (missing, pieces);
+        }
+        if complete {
             self.unless_both_complete()?;
         }
         self.show_interest(now, conn, actions);
@@ -152,24 +154,26 @@ impl Peer {
         if !self.have.contains(block.piece) {
             return if self.lost_a_piece { Ok(()) } else { Err(CloseReason::RequestForMissingPiece) };
         }
+        let unchoked = self.connections.unchoked.contains(conn);
         let Some(connection) = self.connections.get_mut(conn) else { return Ok(()) };
         // A request that crossed our choke on its way is dropped without a word (BEP 3).
-        if !connection.unchoked || connection.uploads.contains(&block) {
+        if !unchoked || connection.uploads.contains(&block) {
             return Ok(());
         }
         if connection.uploads.len() >= MAX_QUEUED_REQUESTS {
             return Err(CloseReason::TooManyRequests);
         }
         connection.uploads.push_back(block);
-        self.queued_uploads += 1;
+        self.connections.uploading.insert(conn);
         Ok(())
     }
 
     fn cancel_from(&mut self, conn: ConnId, block: Block) -> Result<(), CloseReason> {
         if let Some(connection) = self.connections.get_mut(conn) {
-            let before = connection.uploads.len();
             connection.uploads.retain(|queued| *queued != block);
-            self.queued_uploads -= (before - connection.uploads.len()) as u32;
+            if connection.uploads.is_empty() {
+                self.connections.uploading.remove(conn);
+            }
         }
         Ok(())
     }
@@ -181,10 +185,10 @@ impl Peer {
 
     /// Says `interested` where the remote has become useful, `not interested` where it has ceased to be.
     pub(super) fn show_interest(&mut self, now: Time, conn: ConnId, actions: &mut Vec<Action>) {
-        let Some(connection) = self.connections.get_mut(conn) else { return };
-        let interested = connection.useful > 0;
-        if connection.am_interested != interested {
-            connection.am_interested = interested;
+        let Some(holder) = self.connections.holder_mut(conn) else { return };
+        let interested = holder.useful > 0;
+        if holder.am_interested != interested {
+            holder.am_interested = interested;
             self.heed_haves(conn);
             let message = if interested { Message::Interested } else { Message::NotInterested };
             self.send(now, conn, message, actions);
@@ -193,8 +197,8 @@ impl Peer {
 
     /// Keeps [`Peer::heeded_haves`] in step with the connection.
     pub(super) fn heed_haves(&mut self, conn: ConnId) {
-        let acts = |connection: &Connection| !connection.am_interested || connection.starved;
-        if self.connections.get(conn).is_some_and(acts) {
+        let acts = |holder: &Holder| !holder.am_interested || holder.starved;
+        if self.connections.holder(conn).is_some_and(acts) {
             self.heeded_haves.insert(conn);
         } else {
             self.heeded_haves.remove(conn);
@@ -221,11 +225,11 @@ impl Peer {
         let snubbed = |other: &ConnId| self.connections.get(*other).is_some_and(|other| other.snubbed);
         let requesters = self.picker.requesters(block);
         let full = requesters.len() > 1 && requesters.iter().all(snubbed);
-        let another = self.connections.iter().any(|(other, connection)| {
+        let another = self.connections.with_holders().any(|(other, connection, holder)| {
             other != conn
                 && !connection.snubbed
-                && connection.can_ask()
-                && connection.pieces.contains(block.piece)
+                && self.connections.can_ask(other)
+                && holder.pieces.contains(block.piece)
                 && !requesters.contains(&other)
         });
         another && (full || self.picker.is_exclusive(block.piece))

@@ -43,8 +43,8 @@ impl Peer {
         if let Some(schedule) = &mut self.schedule {
             schedule.announced = true;
         }
-        if let Some(connection) = self.connections.get_mut(conn) {
-            connection.last_sent_at = now;
+        if let Some(holder) = self.connections.holder_mut(conn) {
+            holder.last_sent_at = now;
             self.totals.messages_sent += 1;
             let mut only = ConnSet::default();
             only.insert(conn);

@@ -162,6 +162,21 @@ impl ConnSet {
         self.0.iter().all(|word| *word == 0)
     }
 
+    pub fn count(&self) -> u32 {
+        self.0.iter().map(|word| word.count_ones()).sum()
+    }
+
+    pub fn is_subset_of(&self, other: &ConnSet) -> bool {
+        (0..).zip(&self.0).all(|(at, word)| word & !other.0.get(at).copied().unwrap_or(0) == 0)
+    }
+
+    /// Those in either set.
+    pub fn union(&self, other: &ConnSet) -> ConnSet {
+        let words = self.0.len().max(other.0.len());
+        let word = |set: &ConnSet, at: usize| set.0.get(at).copied().unwrap_or(0);
+        ConnSet((0..words).map(|at| word(self, at) | word(other, at)).collect())
+    }
+
     /// Ascending.
     pub fn iter(&self) -> impl Iterator<Item = ConnId> + '_ {
         self.0.iter().enumerate().flat_map(|(at, &word)| {

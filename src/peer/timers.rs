@@ -3,8 +3,7 @@
 use crate::event::CloseReason;
 use crate::id::ConnId;
 use crate::peer::Peer;
-use crate::peer::connection::Connection;
-use crate::peer::policy::Policy;
+use crate::peer::connection::Holder;
 use crate::peer::seam::{Action, Deadline, DeadlineReason};
 use crate::time::{Span, Time};
 use crate::wire::message::Message;
@@ -70,13 +69,13 @@ impl Peer {
     /// acts on those that are over, and takes the earliest of the others as the next bound.
     fn check_connections(&mut self, now: Time, actions: &mut Vec<Action>) {
         for conn in (0..self.connections.end()).map(ConnId) {
-            let Some(connection) = self.connections.get(conn) else { continue };
-            if connection.idle_at() <= now {
+            let Some(holder) = self.connections.holder(conn) else { continue };
+            if holder.idle_at() <= now {
                 self.close(now, conn, CloseReason::Idle, actions);
                 continue;
             }
-            let snub = connection.snub_at(&self.policy).is_some_and(|at| at <= now);
-            if connection.keepalive_at() <= now {
+            let snub = self.snub_at(conn).is_some_and(|at| at <= now);
+            if holder.keepalive_at() <= now {
                 self.send(now, conn, Message::KeepAlive, actions);
             }
             if snub {
@@ -84,27 +83,28 @@ impl Peer {
                 self.ask_all(now, actions);
             }
         }
-        let timers = self.connections.iter().map(|(_, connection)| connection.next_timer(&self.policy));
-        self.next_check = timers.min().unwrap_or(Time::NEVER);
+        let silences =
+            self.connections.holders().map(|(_, holder)| holder.idle_at().min(holder.keepalive_at()));
+        let snubs = self.connections.unchoking.iter().filter_map(|conn| self.snub_at(conn));
+        self.next_check = silences.chain(snubs).min().unwrap_or(Time::NEVER);
+    }
+
+    /// When it is snubbed if no block comes: it unchoked us and owes us blocks.
+    fn snub_at(&self, conn: ConnId) -> Option<Time> {
+        let connection = self.connections.get(conn)?;
+        let owes = self.connections.unchoking.contains(conn)
+            && !connection.outstanding.is_empty()
+            && !connection.snubbed;
+        owes.then(|| connection.owing_since + self.policy.snub_after)
     }
 }
 
-impl Connection {
-    fn next_timer(&self, policy: &Policy) -> Time {
-        self.idle_at().min(self.keepalive_at()).min(self.snub_at(policy).unwrap_or(Time::NEVER))
-    }
-
+impl Holder {
     fn idle_at(&self) -> Time {
         self.last_received_at + IDLE_AFTER
     }
 
     fn keepalive_at(&self) -> Time {
         self.last_sent_at + KEEPALIVE_AFTER
-    }
-
-    /// When it is snubbed if no block comes: it unchoked us and owes us blocks.
-    fn snub_at(&self, policy: &Policy) -> Option<Time> {
-        let owes = self.unchokes_us && !self.outstanding.is_empty() && !self.snubbed;
-        owes.then(|| self.owing_since + policy.snub_after)
     }
 }

@@ -1,8 +1,13 @@
 //! Who may download from us, and which block goes out next.
 
+use std::collections::VecDeque;
+
+use smallvec::SmallVec;
+
 use crate::event::Event;
 use crate::id::{Block, ConnId, PieceIndex};
 use crate::peer::choker::{Candidate, Occasion, rare_pieces, rarity_score};
+use crate::peer::connection::{Connection, Holder};
 use crate::peer::seam::Action;
 use crate::peer::{Peer, emit};
 use crate::time::{Span, Time};
@@ -19,32 +24,33 @@ impl Peer {
         ready: &dyn Fn(ConnId) -> bool,
         actions: &mut Vec<Action>,
     ) -> Option<(ConnId, Block)> {
-        if self.queued_uploads == 0 {
-            return None;
-        }
         let conn = match &self.schedule {
             Some(schedule) => self.whose_turn(schedule).filter(|conn| ready(*conn))?,
             None => self.next_in_turn(ready)?,
         };
         let connection = self.connections.get_mut(conn)?;
         let block = connection.uploads.pop_front()?;
-        self.queued_uploads -= 1;
+        let last = connection.uploads.is_empty();
         self.served = conn;
         connection.sent.add(now, u64::from(block.length));
-        connection.last_sent_at = now;
         self.uploaded += u64::from(block.length);
         self.totals.messages_sent += 1;
         emit(Event::Uploaded { to: connection.remote.index, block }, actions);
+        if last {
+            self.connections.uploading.remove(conn);
+        }
+        if let Some(holder) = self.connections.holder_mut(conn) {
+            holder.last_sent_at = now;
+        }
         self.turn_taken(now, conn, block, actions);
         Some((conn, block))
     }
 
     /// Round-robin over those who wait and can take data.
     fn next_in_turn(&self, ready: &dyn Fn(ConnId) -> bool) -> Option<ConnId> {
-        let end = self.connections.end();
-        let turn = (1..=end).map(|step| ConnId((self.served.0 + step) % end));
-        let waiting = |conn: &ConnId| self.connections.get(*conn).is_some_and(|it| !it.uploads.is_empty());
-        turn.filter(waiting).find(|conn| ready(*conn))
+        let waiting = &self.connections.uploading;
+        let later = waiting.iter().filter(|conn| *conn > self.served);
+        later.chain(waiting.iter().filter(|conn| *conn <= self.served)).find(|conn| ready(*conn))
     }
 
     pub(super) fn choke_round(&mut self, now: Time, actions: &mut Vec<Action>) {
@@ -57,11 +63,12 @@ impl Peer {
     }
 
     fn choose_unchoked(&mut self, now: Time, occasion: Occasion, actions: &mut Vec<Action>) {
-        if !self.uploads {
+        if !self.uploads || (occasion == Occasion::SlotFree && !self.slots_are_open()) {
             return;
         }
-        let candidates = self.candidates(now);
-        let mut chosen = Vec::new();
+        let mut candidates = SmallVec::new();
+        self.candidates(now, &mut candidates);
+        let mut chosen = SmallVec::new();
         let (seeding, draws) = (self.have.is_full(), &mut self.choker_draws);
         self.choker.decide(now, occasion, seeding, &candidates, draws, &mut chosen);
         for candidate in &candidates {
@@ -74,23 +81,36 @@ impl Peer {
         }
     }
 
-    fn candidates(&self, now: Time) -> Vec<Candidate> {
+    /// Whether somebody holds a slot without need, or a slot is free and somebody waits for one.
+    fn slots_are_open(&self) -> bool {
+        let (interested, unchoked) = (&self.connections.interested, &self.connections.unchoked);
+        let free = self.choker.slots().is_none_or(|slots| unchoked.count() < slots);
+        !unchoked.is_subset_of(interested) || (free && !interested.is_subset_of(unchoked))
+    }
+
+    /// Whoever wants or has a slot.
+    fn candidates(&self, now: Time, candidates: &mut SmallVec<[Candidate; 64]>) {
+        let (interested, unchoked) = (&self.connections.interested, &self.connections.unchoked);
         let rare = self.choker.wants_rarity().then(|| self.rare_pieces());
         let score = |pieces: &Bitfield| rare.as_ref().map_or(0, |rare| rarity_score(rare, pieces));
-        let candidate = |(conn, connection): (ConnId, &crate::peer::connection::Connection)| Candidate {
+        let candidate = |conn, connection: &Connection, holder: &Holder| Candidate {
             conn,
-            interested: connection.remote_interested,
-            unchoked: connection.unchoked,
+            interested: interested.contains(conn),
+            unchoked: unchoked.contains(conn),
             snubbed: connection.snubbed,
             received: connection.received.sum(now),
             sent: connection.sent.sum(now),
-            rare: score(&connection.pieces),
+            rare: score(&holder.pieces),
             connected_at: connection.opened_at,
             unchoked_at: connection.unchoked_at,
             pending: !connection.uploads.is_empty(),
             peer_id: connection.remote.peer_id,
         };
-        self.connections.iter().map(candidate).collect()
+        let concerned = interested.union(unchoked);
+        let concerned = concerned.iter().filter_map(|conn| {
+            Some(candidate(conn, self.connections.get(conn)?, self.connections.holder(conn)?))
+        });
+        candidates.extend(concerned);
     }
 
     /// The pieces that few of the peers we know hold (the assignment's rule).
@@ -101,10 +121,10 @@ impl Peer {
 
     fn unchoke(&mut self, now: Time, conn: ConnId, actions: &mut Vec<Action>) {
         let Some(connection) = self.connections.get_mut(conn) else { return };
-        connection.unchoked = true;
         connection.unchoked_at = Some(now);
-        let optimistic = self.choker.is_optimistic(conn);
-        emit(Event::Unchoked { remote: connection.remote.index, optimistic }, actions);
+        let (remote, optimistic) = (connection.remote.index, self.choker.is_optimistic(conn));
+        self.connections.unchoked.insert(conn);
+        emit(Event::Unchoked { remote, optimistic }, actions);
         self.send(now, conn, Message::Unchoke, actions);
     }
 
@@ -112,14 +132,16 @@ impl Peer {
     fn choke(&mut self, now: Time, conn: ConnId, actions: &mut Vec<Action>) {
         let Some(connection) = self.connections.get_mut(conn) else { return };
         let held = connection.unchoked_at.map_or(Span::MAX, |since| now.since(since));
+        // Given back and not only emptied: most connections are choked most of the time.
+        connection.uploads = VecDeque::new();
+        let remote = connection.remote.index;
         assert!(
-            !connection.remote_interested || held >= self.policy.round,
+            !self.connections.interested.contains(conn) || held >= self.policy.round,
             "{conn:?} was unchoked for {held} only"
         );
-        connection.unchoked = false;
-        self.queued_uploads -= connection.uploads.len() as u32;
-        connection.uploads.clear();
-        emit(Event::Choked { remote: connection.remote.index }, actions);
+        self.connections.unchoked.remove(conn);
+        self.connections.uploading.remove(conn);
+        emit(Event::Choked { remote }, actions);
         self.send(now, conn, Message::Choke, actions);
     }
 }

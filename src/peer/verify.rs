@@ -49,14 +49,14 @@ impl Peer {
     fn tell_everybody(&mut self, now: Time, piece: PieceIndex, actions: &mut Vec<Action>) {
         let mut to = ConnSet::default();
         let mut useless = Vec::new();
-        for (conn, connection) in self.connections.iter_mut() {
-            if connection.pieces.contains(piece) {
-                connection.useful -= 1;
-                if connection.useful == 0 {
+        for (conn, holder) in self.connections.holders_mut() {
+            if holder.pieces.contains(piece) {
+                holder.useful -= 1;
+                if holder.useful == 0 {
                     useless.push(conn);
                 }
             } else if self.schedule.is_none() {
-                connection.last_sent_at = now;
+                holder.last_sent_at = now;
                 self.totals.messages_sent += 1;
                 to.insert(conn);
             }
@@ -75,8 +75,8 @@ impl Peer {
             emit(Event::Completed, actions);
             self.announcer.completed(now);
         }
-        let complete = self.connections.iter().filter(|(_, other)| other.pieces.is_full());
-        let complete: Vec<ConnId> = complete.map(|(conn, _)| conn).collect();
+        let complete = self.connections.with_holders().filter(|(_, _, other)| other.pieces.is_full());
+        let complete: Vec<ConnId> = complete.map(|(conn, _, _)| conn).collect();
         for conn in complete {
             self.close(now, conn, CloseReason::BothComplete, actions);
         }
@@ -111,15 +111,16 @@ impl Peer {
         self.picker.lost(piece);
         self.dialer.lack_again();
         emit(Event::StorageFailed { piece }, actions);
-        for (_, connection) in self.connections.iter_mut() {
-            let before = connection.uploads.len();
+        let mut idle = Vec::new();
+        for (conn, connection) in self.connections.iter_mut() {
             connection.uploads.retain(|block| block.piece != piece);
-            self.queued_uploads -= (before - connection.uploads.len()) as u32;
+            idle.extend(connection.uploads.is_empty().then_some(conn));
         }
-        let holders = self.connections.iter_mut().filter(|(_, connection)| connection.pieces.contains(piece));
+        idle.into_iter().for_each(|conn| self.connections.uploading.remove(conn));
+        let holders = self.connections.holders_mut().filter(|(_, holder)| holder.pieces.contains(piece));
         let holders: Vec<ConnId> = holders
-            .map(|(conn, connection)| {
-                connection.useful += 1;
+            .map(|(conn, holder)| {
+                holder.useful += 1;
                 conn
             })
             .collect();

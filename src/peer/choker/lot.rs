@@ -1,25 +1,25 @@
 //! Drawing lots among candidates, and ranking them with lots among equals. Both begin from the order of peer ids, so
 //! that the numbers of connections, which each driver chooses, decide nothing.
 
-use super::Candidate;
+use super::{Candidate, Group};
 use crate::rng::Stream;
 
 /// Draws up to `count` of `from` without putting back, each as likely as its weight (at least 1) says. Draws nothing
 /// from the stream where everybody wins.
 pub(super) fn draw<'a>(
-    mut from: Vec<&'a Candidate>,
+    mut from: Group<'a>,
     count: usize,
     weight: impl Fn(&Candidate) -> u64,
     rng: &mut Stream,
-) -> Vec<&'a Candidate> {
+) -> Group<'a> {
     if from.len() <= count {
         return from;
     }
     if count == 0 {
-        return Vec::new();
+        return Group::new();
     }
     order(&mut from);
-    let mut drawn = Vec::with_capacity(count);
+    let mut drawn = Group::new();
     while drawn.len() < count {
         let mut ticket = rng.below(from.iter().map(|candidate| weight(candidate)).sum());
         let winner = from.iter().position(|candidate| {
@@ -35,10 +35,10 @@ pub(super) fn draw<'a>(
 
 /// Sorts ascending by `key`, equals in drawn order.
 pub(super) fn rank<'a, K: Ord>(
-    mut from: Vec<&'a Candidate>,
+    mut from: Group<'a>,
     key: impl Fn(&Candidate) -> K,
     rng: &mut Stream,
-) -> Vec<&'a Candidate> {
+) -> Group<'a> {
     order(&mut from);
     rng.shuffle(&mut from);
     from.sort_by_key(|candidate| key(candidate));

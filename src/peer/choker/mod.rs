@@ -17,6 +17,8 @@ mod service_time;
 mod tit_for_tat;
 mod unchoke_all;
 
+use smallvec::SmallVec;
+
 use crate::id::{ConnId, PeerId};
 use crate::peer::policy::{ChokerPolicy, Policy, SeedRule};
 use crate::rng::Stream;
@@ -69,6 +71,7 @@ pub struct Choker {
     /// Takes over when the peer is complete.
     as_seed: Option<Active>,
     last_round: Option<Time>,
+    slots: Option<u32>,
 }
 
 impl Choker {
@@ -86,7 +89,9 @@ impl Choker {
             (ChokerPolicy::TitForTat, SeedRule::Random) => Some(Active::Random(Random::new(policy))),
             _ => None,
         };
-        Choker { active, as_seed, last_round: None }
+        let limited = policy.choker != ChokerPolicy::UnchokeAll;
+        let slots = limited.then(|| policy.unchoke_slots.saturating_add(policy.optimistic_slots));
+        Choker { active, as_seed, last_round: None, slots }
     }
 
     /// Whether [`Candidate::rare`] has to be filled in.
@@ -95,7 +100,7 @@ impl Choker {
     }
 
     /// Replaces `unchoke` by everybody who is to be unchoked from now on, ascending. `candidates` are all
-    /// connections, ascending; `seeding` says that we have every piece, and never becomes false again.
+    /// connections that are interested or unchoked, ascending; `seeding` says that we have every piece, and never becomes false again.
     pub fn decide(
         &mut self,
         now: Time,
@@ -103,7 +108,7 @@ impl Choker {
         seeding: bool,
         candidates: &[Candidate],
         rng: &mut Stream,
-        unchoke: &mut Vec<ConnId>,
+        unchoke: &mut SmallVec<[ConnId; 16]>,
     ) {
         if seeding && let Some(as_seed) = self.as_seed.take() {
             self.active = as_seed;
@@ -122,6 +127,11 @@ impl Choker {
         }
     }
 
+    /// How many slots there are; `None` without a limit.
+    pub fn slots(&self) -> Option<u32> {
+        self.slots
+    }
+
     /// Whether this connection holds its slot by lot, where others hold theirs by merit.
     pub fn is_optimistic(&self, conn: ConnId) -> bool {
         self.active.rule().is_optimistic(conn)
@@ -136,10 +146,10 @@ impl Choker {
 /// What every policy answers.
 trait Rule {
     /// Who is unchoked after a round.
-    fn round<'a>(&mut self, situation: &Situation<'a>, rng: &mut Stream) -> Vec<&'a Candidate>;
+    fn round<'a>(&mut self, situation: &Situation<'a>, rng: &mut Stream) -> Group<'a>;
 
     /// Fills what is free and leaves everybody else alone.
-    fn fill<'a>(&mut self, situation: &Situation<'a>, rng: &mut Stream) -> Vec<&'a Candidate>;
+    fn fill<'a>(&mut self, situation: &Situation<'a>, rng: &mut Stream) -> Group<'a>;
 
     fn is_optimistic(&self, conn: ConnId) -> bool;
 
@@ -177,9 +187,12 @@ impl Active {
     }
 }
 
+/// Some of the candidates; rarely more than there are slots, or fit here without allocating.
+type Group<'a> = SmallVec<[&'a Candidate; 64]>;
+
 /// What a policy sees of one decision.
 struct Situation<'a> {
-    interested: Vec<&'a Candidate>,
+    interested: Group<'a>,
     now: Time,
     last_round: Option<Time>,
     seeding: bool,
@@ -196,12 +209,12 @@ impl<'a> Situation<'a> {
         candidate.unchoked && candidate.unchoked_at > self.last_round
     }
 
-    fn unchoked(&self) -> Vec<&'a Candidate> {
+    fn unchoked(&self) -> Group<'a> {
         self.interested.iter().copied().filter(|candidate| candidate.unchoked).collect()
     }
 
     /// Interested, but choked.
-    fn waiting(&self) -> Vec<&'a Candidate> {
+    fn waiting(&self) -> Group<'a> {
         self.interested.iter().copied().filter(|candidate| !candidate.unchoked).collect()
     }
 }

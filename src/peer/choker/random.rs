@@ -1,6 +1,6 @@
 //! Every slot is drawn anew in every round: the baseline that rewards nobody. Also a seed rule of `tit-for-tat`.
 
-use super::{Candidate, Rule, Situation, lot};
+use super::{Group, Rule, Situation, lot};
 use crate::id::ConnId;
 use crate::peer::policy::Policy;
 use crate::rng::Stream;
@@ -18,14 +18,15 @@ impl Random {
 }
 
 impl Rule for Random {
-    fn round<'a>(&mut self, situation: &Situation<'a>, rng: &mut Stream) -> Vec<&'a Candidate> {
+    fn round<'a>(&mut self, situation: &Situation<'a>, rng: &mut Stream) -> Group<'a> {
         let interested = situation.interested.iter().copied();
-        let (mut chosen, open): (Vec<_>, Vec<_>) = interested.partition(|other| situation.is_fresh(other));
+        let (mut chosen, open): (Group<'a>, Group<'a>) =
+            interested.partition(|other| situation.is_fresh(other));
         chosen.extend(lot::draw(open, self.slots.saturating_sub(chosen.len()), |_| 1, rng));
         chosen
     }
 
-    fn fill<'a>(&mut self, situation: &Situation<'a>, rng: &mut Stream) -> Vec<&'a Candidate> {
+    fn fill<'a>(&mut self, situation: &Situation<'a>, rng: &mut Stream) -> Group<'a> {
         let mut chosen = situation.unchoked();
         let free = self.slots.saturating_sub(chosen.len());
         chosen.extend(lot::draw(situation.waiting(), free, |_| 1, rng));

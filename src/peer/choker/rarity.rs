@@ -7,7 +7,7 @@
 
 use std::cmp::Reverse;
 
-use super::{Candidate, Rule, Situation, lot};
+use super::{Candidate, Group, Rule, Situation, lot};
 use crate::id::{ConnId, PieceIndex};
 use crate::peer::policy::Policy;
 use crate::rng::Stream;
@@ -49,12 +49,7 @@ impl Rarity {
     }
 
     /// Moves the highest scores from `among` to the free fixed slots.
-    fn fill_fixed<'a>(
-        &self,
-        fixed: &mut Vec<&'a Candidate>,
-        among: &mut Vec<&'a Candidate>,
-        rng: &mut Stream,
-    ) {
+    fn fill_fixed<'a>(&self, fixed: &mut Group<'a>, among: &mut Group<'a>, rng: &mut Stream) {
         let free = self.fixed_slots.saturating_sub(fixed.len());
         if free > 0 && !among.is_empty() {
             let mut best = lot::rank(among.clone(), |other| Reverse(other.rare), rng);
@@ -91,33 +86,35 @@ impl Rarity {
 }
 
 impl Rule for Rarity {
-    fn round<'a>(&mut self, situation: &Situation<'a>, rng: &mut Stream) -> Vec<&'a Candidate> {
-        let (mut others, mut fixed): (Vec<_>, Vec<_>) =
+    fn round<'a>(&mut self, situation: &Situation<'a>, rng: &mut Stream) -> Group<'a> {
+        let (mut others, mut fixed): (Group<'a>, Group<'a>) =
             situation.unchoked().into_iter().partition(|unchoked| self.is_optimistic(unchoked.conn));
         others.extend(situation.waiting());
         self.fill_fixed(&mut fixed, &mut others, rng);
         self.promote(situation, &mut fixed, &mut others, rng);
 
-        let (mut optimistic, open): (Vec<_>, Vec<_>) =
+        let (mut optimistic, open): (Group<'a>, Group<'a>) =
             others.into_iter().partition(|other| situation.is_fresh(other));
-        let (leaving, waiting): (Vec<_>, Vec<_>) = open.into_iter().partition(|other| other.unchoked);
+        let (leaving, waiting): (Group<'a>, Group<'a>) = open.into_iter().partition(|other| other.unchoked);
         for pool in [waiting, leaving] {
             let free = self.optimistic_slots.saturating_sub(optimistic.len());
             optimistic.extend(lot::draw(pool, free, |_| 1, rng));
         }
         self.remember(&optimistic);
-        [fixed, optimistic].concat()
+        fixed.extend(optimistic);
+        fixed
     }
 
-    fn fill<'a>(&mut self, situation: &Situation<'a>, rng: &mut Stream) -> Vec<&'a Candidate> {
-        let (mut optimistic, mut fixed): (Vec<_>, Vec<_>) =
+    fn fill<'a>(&mut self, situation: &Situation<'a>, rng: &mut Stream) -> Group<'a> {
+        let (mut optimistic, mut fixed): (Group<'a>, Group<'a>) =
             situation.unchoked().into_iter().partition(|unchoked| self.is_optimistic(unchoked.conn));
         let mut waiting = situation.waiting();
         self.fill_fixed(&mut fixed, &mut waiting, rng);
         let free = self.optimistic_slots.saturating_sub(optimistic.len());
         optimistic.extend(lot::draw(waiting, free, |_| 1, rng));
         self.remember(&optimistic);
-        [fixed, optimistic].concat()
+        fixed.extend(optimistic);
+        fixed
     }
 
     fn is_optimistic(&self, conn: ConnId) -> bool {

@@ -8,7 +8,7 @@
 
 use std::cmp::Reverse;
 
-use super::{Candidate, Rule, Situation, lot};
+use super::{Candidate, Group, Rule, Situation, lot};
 use crate::id::ConnId;
 use crate::peer::policy::Policy;
 use crate::rng::Stream;
@@ -40,12 +40,7 @@ impl ServiceTime {
     }
 
     /// Keeps `kept` and fills the slots with waiting peers.
-    fn draw<'a>(
-        &mut self,
-        mut kept: Vec<&'a Candidate>,
-        waiting: Vec<&'a Candidate>,
-        rng: &mut Stream,
-    ) -> Vec<&'a Candidate> {
+    fn draw<'a>(&mut self, mut kept: Group<'a>, waiting: Group<'a>, rng: &mut Stream) -> Group<'a> {
         self.drawn.retain(|drawn| kept.iter().any(|kept| kept.conn == *drawn));
         let drawn = lot::draw(waiting, self.slots.saturating_sub(kept.len()), |_| 1, rng);
         self.drawn.extend(drawn.iter().map(|winner| winner.conn));
@@ -55,7 +50,7 @@ impl ServiceTime {
 }
 
 impl Rule for ServiceTime {
-    fn round<'a>(&mut self, situation: &Situation<'a>, rng: &mut Stream) -> Vec<&'a Candidate> {
+    fn round<'a>(&mut self, situation: &Situation<'a>, rng: &mut Stream) -> Group<'a> {
         self.round += 1;
         self.drawn.clear();
         let waiting = situation.waiting();
@@ -75,7 +70,7 @@ impl Rule for ServiceTime {
         self.draw(kept, waiting, rng)
     }
 
-    fn fill<'a>(&mut self, situation: &Situation<'a>, rng: &mut Stream) -> Vec<&'a Candidate> {
+    fn fill<'a>(&mut self, situation: &Situation<'a>, rng: &mut Stream) -> Group<'a> {
         self.draw(situation.unchoked(), situation.waiting(), rng)
     }
 

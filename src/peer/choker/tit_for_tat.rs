@@ -14,7 +14,7 @@
 
 use std::cmp::Reverse;
 
-use super::{Candidate, Rule, Situation, lot};
+use super::{Candidate, Group, Rule, Situation, lot};
 use crate::id::ConnId;
 use crate::peer::policy::Policy;
 use crate::rng::Stream;
@@ -51,7 +51,7 @@ impl TitForTat {
     }
 
     /// The best, but for as many as must make room for those whose slot is too fresh to take.
-    fn deserving<'a>(&self, situation: &Situation<'a>, rng: &mut Stream) -> Vec<&'a Candidate> {
+    fn deserving<'a>(&self, situation: &Situation<'a>, rng: &mut Stream) -> Group<'a> {
         let mut best = self.ranking(situation, &situation.interested, rng);
         best.truncate(self.regular);
         let fresh = situation.interested.iter().filter(|other| situation.is_fresh(other));
@@ -66,12 +66,7 @@ impl TitForTat {
     }
 
     /// Whoever earns a regular slot, best first.
-    fn ranking<'a>(
-        &self,
-        situation: &Situation<'a>,
-        among: &[&'a Candidate],
-        rng: &mut Stream,
-    ) -> Vec<&'a Candidate> {
+    fn ranking<'a>(&self, situation: &Situation<'a>, among: &[&'a Candidate], rng: &mut Stream) -> Group<'a> {
         let merit = |candidate: &Candidate| match situation.seeding {
             true => candidate.sent,
             false if candidate.snubbed => 0,
@@ -102,27 +97,28 @@ impl TitForTat {
 }
 
 impl Rule for TitForTat {
-    fn round<'a>(&mut self, situation: &Situation<'a>, rng: &mut Stream) -> Vec<&'a Candidate> {
+    fn round<'a>(&mut self, situation: &Situation<'a>, rng: &mut Stream) -> Group<'a> {
         self.round += 1;
-        let by_merit = self.deserving(situation, rng);
+        let mut by_merit = self.deserving(situation, rng);
         let others = situation.interested.iter().copied().filter(|other| !lot::contains(&by_merit, other));
-        let (settled, open): (Vec<_>, Vec<_>) =
+        let (settled, open): (Group<'a>, Group<'a>) =
             others.partition(|other| situation.is_fresh(other) || self.tenure(other) > self.round);
         let mut by_lot =
             lot::rank(settled, |other| (!situation.is_fresh(other), Reverse(self.tenure(other))), rng);
         by_lot.truncate(self.slots - by_merit.len());
 
-        let (leaving, waiting): (Vec<_>, Vec<_>) = open.into_iter().partition(|other| other.unchoked);
+        let (leaving, waiting): (Group<'a>, Group<'a>) = open.into_iter().partition(|other| other.unchoked);
         for pool in [waiting, leaving] {
             let free = self.slots - by_merit.len() - by_lot.len();
             by_lot.extend(lot::draw(pool, free, |other| self.tickets(other), rng));
         }
         self.remember(&by_lot);
-        [by_merit, by_lot].concat()
+        by_merit.extend(by_lot);
+        by_merit
     }
 
-    fn fill<'a>(&mut self, situation: &Situation<'a>, rng: &mut Stream) -> Vec<&'a Candidate> {
-        let (mut by_lot, mut by_merit): (Vec<_>, Vec<_>) =
+    fn fill<'a>(&mut self, situation: &Situation<'a>, rng: &mut Stream) -> Group<'a> {
+        let (mut by_lot, mut by_merit): (Group<'a>, Group<'a>) =
             situation.unchoked().into_iter().partition(|unchoked| self.is_optimistic(unchoked.conn));
         let mut waiting = situation.waiting();
         let free = self.slots.saturating_sub(by_merit.len() + by_lot.len());
@@ -135,7 +131,8 @@ impl Rule for TitForTat {
             by_lot.extend(lot::draw(waiting, free, |other| self.tickets(other), rng));
         }
         self.remember(&by_lot);
-        [by_merit, by_lot].concat()
+        by_merit.extend(by_lot);
+        by_merit
     }
 
     fn is_optimistic(&self, conn: ConnId) -> bool {

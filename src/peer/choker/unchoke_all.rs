@@ -1,6 +1,6 @@
 //! Everybody interested is unchoked: the baseline without a choker (rqbit, cratetorrent).
 
-use super::{Candidate, Rule, Situation};
+use super::{Group, Rule, Situation};
 use crate::id::ConnId;
 use crate::rng::Stream;
 
@@ -8,11 +8,11 @@ use crate::rng::Stream;
 pub(super) struct UnchokeAll;
 
 impl Rule for UnchokeAll {
-    fn round<'a>(&mut self, situation: &Situation<'a>, _: &mut Stream) -> Vec<&'a Candidate> {
+    fn round<'a>(&mut self, situation: &Situation<'a>, _: &mut Stream) -> Group<'a> {
         situation.interested.clone()
     }
 
-    fn fill<'a>(&mut self, situation: &Situation<'a>, _: &mut Stream) -> Vec<&'a Candidate> {
+    fn fill<'a>(&mut self, situation: &Situation<'a>, _: &mut Stream) -> Group<'a> {
         situation.interested.clone()
     }
 

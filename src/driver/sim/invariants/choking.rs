@@ -154,8 +154,9 @@ mod tests {
             let crowded = find(world, |own, _| own.peer.connections().count() >= 3);
             let Some((index, _)) = crowded else { return false };
             for conn in 0..3 {
-                let connection = patient(world, index).doctored_connection(ConnId(conn));
-                (connection.unchoked, connection.remote_interested) = (true, true);
+                let connections = patient(world, index).doctored_connections();
+                connections.unchoked.insert(ConnId(conn));
+                connections.interested.insert(ConnId(conn));
             }
             world.touched = vec![index];
             true
@@ -167,7 +168,7 @@ mod tests {
     fn an_unchoked_peer_that_wants_nothing_is_seen() {
         let said = complaint(choking, |world| {
             let Some((index, conn)) = find(world, |own, _| own.view.unchoked()) else { return false };
-            patient(world, index).doctored_connection(conn).remote_interested = false;
+            patient(world, index).doctored_connections().interested.remove(conn);
             true
         });
         assert!(said.contains("is unchoked, but not interested"), "{said}");
@@ -222,7 +223,7 @@ mod tests {
             let Some((index, conn)) = find_at_rest(world, |own, _| own.view.unchokes_us()) else {
                 return false;
             };
-            patient(world, index).doctored_connection(conn).unchokes_us = false;
+            patient(world, index).doctored_connections().unchoking.remove(conn);
             true
         });
         assert!(said.contains("to unchoke us: false, which does: true"), "{said}");

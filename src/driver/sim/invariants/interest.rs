@@ -52,7 +52,7 @@ mod tests {
                 let Some((index, conn)) = find(world, |own, _| !own.view.am_interested()) else {
                     return false;
                 };
-                patient(world, index).doctored_connection(conn).am_interested = true;
+                patient(world, index).doctored_holder(conn).am_interested = true;
                 true
             },
         );
@@ -84,7 +84,7 @@ mod tests {
             |world| {
                 let found = find_at_rest(world, |_, other| other.view.am_interested());
                 let Some((index, conn)) = found else { return false };
-                patient(world, index).doctored_connection(conn).remote_interested = false;
+                patient(world, index).doctored_connections().interested.remove(conn);
                 true
             },
         );

@@ -86,7 +86,7 @@ mod tests {
     fn a_request_to_a_peer_that_chokes_us_is_seen() {
         let said = complaint(requests, |world| {
             let Some((index, conn)) = find(world, |own, _| asks(own)) else { return false };
-            patient(world, index).doctored_connection(conn).unchokes_us = false;
+            patient(world, index).doctored_connections().unchoking.remove(conn);
             true
         });
         assert!(said.contains("which chokes us"), "{said}");
@@ -108,7 +108,7 @@ mod tests {
         let said = complaint(requests, |world| {
             let Some((index, conn)) = find(world, |own, _| asks(own)) else { return false };
             let piece = asked(world, index, conn);
-            patient(world, index).doctored_connection(conn).pieces.remove(piece)
+            patient(world, index).doctored_holder(conn).pieces.remove(piece)
         });
         assert!(said.contains("which it lacks"), "{said}");
     }

@@ -67,7 +67,7 @@ impl Bench {
     }
 
     fn decide(&mut self, occasion: Occasion) -> Vec<u32> {
-        let mut unchoke = Vec::new();
+        let mut unchoke = smallvec::SmallVec::new();
         let (choker, candidates) = (&mut self.choker, &self.candidates);
         choker.decide(self.now, occasion, self.seeding, candidates, &mut self.rng, &mut unchoke);
         for candidate in &mut self.candidates {

@@ -4,8 +4,10 @@
 #![allow(clippy::disallowed_types)] // the swarms run beside one another, on every core
 #![allow(clippy::print_stderr)] // one that is run again is shown
 
+mod faults;
 mod sampler;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
@@ -19,7 +21,7 @@ use minibit::scenario::Scenario;
 
 /// Without the optimiser a swarm takes ten times as long.
 const SWARMS: u64 = if cfg!(debug_assertions) { 200 } else { 2_000 };
-/// Reruns one of the random swarms alone.
+/// Reruns one of the random swarms alone, `17`, and shows it; or other ones than usual, `2000..9000`.
 const RERUN: &str = "MINIBIT_SWARM";
 const PROFILE: &str = if cfg!(debug_assertions) { "" } else { "--release " };
 
@@ -30,24 +32,31 @@ fn run(scenario: &Scenario, options: &Options) -> (Outcome, Vec<Record>) {
     (outcome.unwrap_or_else(|error| panic!("{error}")), records)
 }
 
-/// Checks every seed, on all cores, and ends with the lowest that failed, or with the one that is asked for.
+fn asked_for() -> Option<Range<u64>> {
+    let asked = std::env::var(RERUN).ok()?;
+    let number = |word: &str| word.parse::<u64>().expect("a random seed, or two with .. between");
+    Some(match asked.split_once("..") {
+        Some((from, to)) => number(from)..number(to),
+        None => number(&asked)..number(&asked) + 1,
+    })
+}
+
+/// Checks every seed, on all cores, and names those that failed; or the one that is asked for.
 fn each(seeds: Range<u64>, check: impl Fn(u64) + Sync) {
-    if let Ok(only) = std::env::var(RERUN) {
-        let seed = only.parse().expect("a random seed");
-        eprintln!("{:#?}", sampler::scenario(seed));
-        return check(seed);
+    let seeds = asked_for().unwrap_or(seeds);
+    if seeds.end - seeds.start == 1 {
+        eprintln!("{:#?}", sampler::scenario(seeds.start));
+        return check(seeds.start);
     }
-    let (next, failed) = (AtomicU64::new(seeds.start), Mutex::new(None::<u64>));
+    let (next, failed) = (AtomicU64::new(seeds.start), Mutex::new(BTreeSet::new()));
     let work = || {
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            let worse = failed.lock().unwrap().is_some_and(|failed| failed < seed);
-            if seed >= seeds.end || worse {
+            if seed >= seeds.end {
                 return;
             }
             if catch_unwind(AssertUnwindSafe(|| check(seed))).is_err() {
-                let mut failed = failed.lock().unwrap();
-                *failed = Some(failed.map_or(seed, |failed| failed.min(seed)));
+                failed.lock().unwrap().insert(seed);
             }
         }
     };
@@ -56,8 +65,9 @@ fn each(seeds: Range<u64>, check: impl Fn(u64) + Sync) {
             scope.spawn(work);
         }
     });
-    if let Some(seed) = failed.into_inner().unwrap() {
-        panic!("swarm {seed}, see above; rerun: {RERUN}={seed} cargo test {PROFILE}--test swarms");
+    let failed = failed.into_inner().unwrap();
+    if let Some(first) = failed.first() {
+        panic!("failed: {failed:?}, see above; rerun: {RERUN}={first} cargo test {PROFILE}--test swarms");
     }
 }
 

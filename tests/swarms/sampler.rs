@@ -1,8 +1,8 @@
 //! Small random scenarios: every policy, churn, links and distributions, drawn from one seed.
 
-use minibit::driver::sim::{Fault, Options};
-use minibit::id::PeerIndex;
-use minibit::peer::policy::{ChokerPolicy, PickerPolicy, Policy, StartedFirst};
+use minibit::driver::sim::Options;
+use minibit::peer::policy::{ChokerPolicy, PickerPolicy, Policy, SeedRule, StartedFirst};
+use minibit::peer::preset::Preset;
 use minibit::rng::{Entity, Purpose, Stream};
 use minibit::scenario::{
     Arrival, Behaviour, Cohort, Content, ContentSource, Distribution, DriverKind, OnComplete, Overlay,
@@ -12,23 +12,18 @@ use minibit::time::{Span, Time};
 use minibit::torrent::layout::Layout;
 use minibit::units::Rate;
 
-/// A scenario of 2 to 40 peers and what goes wrong in it, a function of `seed` alone.
+use crate::faults::faults;
+
+/// A scenario of 2 to 60 peers and what goes wrong in it, a function of `seed` alone.
 pub fn scenario(seed: u64) -> (Scenario, Options) {
     let mut draw = Draw(Stream::new(seed, Entity::Scenario, Purpose::Content));
-    let block_size = *draw.one_of(&[1, 7, 64, 1024]);
-    let blocks_per_piece = *draw.one_of(&[1, 1, 2, 5]);
-    let most = if draw.chance(20) { 200 } else { 60 };
-    let pieces = draw.between(1, most);
-    let total =
-        pieces * u64::from(block_size * blocks_per_piece) - draw.between(0, u64::from(block_size) - 1);
-    let layout = Layout::new(total, block_size * blocks_per_piece, block_size).unwrap();
-    let cohorts = cohorts(&mut draw, total, block_size);
+    let layout = layout(&mut draw);
+    // A swarm of many pieces is a small one: it has to be over soon.
+    let most = if layout.pieces() > 1_000 { 3 } else { 20 };
+    let cohorts = cohorts(&mut draw, layout, most);
     let sharing: u32 = cohorts.iter().filter(|it| it.start_with == StartWith::Share).map(|it| it.count).sum();
     let peers: u32 = cohorts.iter().map(|cohort| cohort.count).sum();
-    // Never the seed that the swarm rests on, peer 0.
-    let corrupters = (1..peers).map(PeerIndex).filter(|_| draw.chance(10)).collect();
-    let every = if draw.chance(30) { draw.between(1, 5) as u32 } else { 0 };
-    let fault = Fault { corrupters, every, ..Fault::default() };
+    let fault = faults(&mut draw, peers);
     let scenario = Scenario {
         name: format!("random-{seed}"),
         title: String::new(),
@@ -36,7 +31,7 @@ pub fn scenario(seed: u64) -> (Scenario, Options) {
         repeat: 1,
         random_seed: seed,
         time_scale: 1.0,
-        time_limit: Span::from_secs(6 * 3600),
+        time_limit: Span::from_secs(24 * 3600),
         content: Content { source: ContentSource::Synthetic, layout },
         distribution: distribution(&mut draw, layout.pieces(), sharing),
         tracker: TrackerSettings {
@@ -96,23 +91,45 @@ fn overlay(draw: &mut Draw, cohorts: &[Cohort]) -> Overlay {
     }
 }
 
-struct Draw(Stream);
+pub struct Draw(Stream);
 
 impl Draw {
-    fn between(&mut self, low: u64, high: u64) -> u64 {
+    pub fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.0.below(high - low + 1)
     }
 
-    fn one_of<'a, T>(&mut self, items: &'a [T]) -> &'a T {
+    pub fn one_of<'a, T>(&mut self, items: &'a [T]) -> &'a T {
         &items[self.0.index(items.len())]
     }
 
-    fn chance(&mut self, percent: u64) -> bool {
+    pub fn chance(&mut self, percent: u64) -> bool {
         self.0.below(100) < percent
     }
 }
 
+/// Now and then so many pieces that the picker keeps them in order.
+fn layout(draw: &mut Draw) -> Layout {
+    let (pieces, block_size, blocks_per_piece) = match draw.between(0, 99) {
+        0 => (draw.between(4_097, 4_600), 1, *draw.one_of(&[1, 2])),
+        1..=3 => (draw.between(201, 500), *draw.one_of(&[1, 64]), *draw.one_of(&[1, 2])),
+        _ => {
+            let most = if draw.chance(20) { 200 } else { 60 };
+            (draw.between(1, most), *draw.one_of(&[1, 7, 64, 1024]), *draw.one_of(&[1, 1, 2, 5]))
+        }
+    };
+    let piece_size = block_size * blocks_per_piece;
+    let total = pieces * u64::from(piece_size) - draw.between(0, u64::from(block_size) - 1);
+    Layout::new(total, piece_size, block_size).unwrap()
+}
+
+fn jitter(draw: &mut Draw) -> Span {
+    if draw.chance(10) { Span::from_millis(*draw.one_of(&[5, 300])) } else { Span::ZERO }
+}
+
 fn policy(draw: &mut Draw) -> Policy {
+    if draw.chance(20) {
+        return Policy::preset(*draw.one_of(&Preset::ALL));
+    }
     // The hypercube asks for a swarm of its own.
     let pickers = [PickerPolicy::RarestFirst, PickerPolicy::Random, PickerPolicy::Sequential];
     let chokers =
@@ -125,6 +142,7 @@ fn policy(draw: &mut Draw) -> Policy {
         unchoke_slots: draw.between(1, 5) as u32,
         optimistic_slots: draw.between(1, 2) as u32,
         max_connections: *draw.one_of(&[4, 10, 40]),
+        seed_rule: *draw.one_of(&[SeedRule::UploadRate, SeedRule::Legout2006, SeedRule::Random]),
         ..Policy::default()
     }
 }
@@ -140,7 +158,8 @@ fn distribution(draw: &mut Draw, pieces: u32, sharing: u32) -> Distribution {
 }
 
 /// One seed that stays, so that every swarm can finish, and one to three cohorts of anything.
-fn cohorts(draw: &mut Draw, content: u64, block_size: u32) -> Vec<Cohort> {
+fn cohorts(draw: &mut Draw, layout: Layout, most: u64) -> Vec<Cohort> {
+    let (content, block_size) = (layout.total(), layout.block_size());
     let rate = |draw: &mut Draw| {
         // A copy takes between ten seconds and ten minutes, a block at most four seconds: well below a round.
         let bits = (content * 8 / draw.between(10, 600)).max(u64::from(block_size) * 2) + 8;
@@ -154,7 +173,7 @@ fn cohorts(draw: &mut Draw, content: u64, block_size: u32) -> Vec<Cohort> {
         upload: rate(draw),
         download: None,
         latency: Span::from_millis(draw.between(0, 500)),
-        jitter: Span::ZERO,
+        jitter: jitter(draw),
         arrival: Arrival::AtStart,
         on_complete: OnComplete::Stay,
         abort_every: None,
@@ -166,7 +185,7 @@ fn cohorts(draw: &mut Draw, content: u64, block_size: u32) -> Vec<Cohort> {
         let crashes = draw.chance(30);
         cohorts.push(Cohort {
             name: format!("cohort-{number}"),
-            count: draw.between(1, 13) as u32,
+            count: draw.between(1, most) as u32,
             start_with: *draw.one_of(&[
                 StartWith::Share,
                 StartWith::Share,
@@ -177,7 +196,7 @@ fn cohorts(draw: &mut Draw, content: u64, block_size: u32) -> Vec<Cohort> {
             upload: if draw.chance(10) { Some(Rate::from_bits_per_second(0)) } else { rate(draw) },
             download: rate(draw),
             latency: Span::from_millis(*draw.one_of(&[0, 0, 20, 700])),
-            jitter: Span::ZERO,
+            jitter: jitter(draw),
             arrival: match draw.between(0, 2) {
                 0 => Arrival::Over(Span::from_secs(60)),
                 1 => Arrival::Poisson { mean_gap: Span::from_secs(20) },

@@ -7,9 +7,12 @@ use crate::id::ConnId;
 use crate::peer::connection::{Connection, Holder};
 use crate::peer::seam::{Action, Direction, RemotePeer};
 use crate::peer::{Peer, emit};
-use crate::time::Time;
+use crate::time::{Span, Time};
 use crate::wire::announce::{AnnounceEvent, AnnounceRequest, AnnounceResponse};
 use crate::wire::message::{BitfieldPayload, Message};
+
+/// Two peers that dial each other at the same time find out within a path's latency; after so long they did not.
+const SETTLED_AFTER: Span = Span::from_secs(10);
 
 impl Peer {
     pub(super) fn connected(
@@ -52,7 +55,8 @@ impl Peer {
     }
 
     /// Why this connection is not wanted. Both ends of two connections between the same two peers keep the same one:
-    /// the one whose dialling end has the greater peer id, or the newer where one end dialled both.
+    /// the newer where one end dialled both, because it has forgotten the older; otherwise the older where it has
+    /// settled, and of two that were dialled at the same time the one whose dialling end has the greater peer id.
     fn unwelcome(
         &mut self,
         now: Time,
@@ -68,7 +72,9 @@ impl Peer {
         let twin = self.connections.iter().find(|(_, other)| other.remote.peer_id == remote.peer_id);
         if let Some((twin, other)) = twin {
             let kept = if self.peer_id > remote.peer_id { Direction::Outgoing } else { Direction::Incoming };
-            if remote.direction != other.remote.direction && remote.direction != kept {
+            // Whoever was dialled does not know the dialler's own address, and dials it when a tracker names it.
+            let settled = now.since(other.opened_at) >= SETTLED_AFTER;
+            if remote.direction != other.remote.direction && (settled || remote.direction != kept) {
                 return Some(CloseReason::AlreadyConnected);
             }
             self.close(now, twin, CloseReason::AlreadyConnected, actions);

@@ -76,10 +76,14 @@ impl Bench {
     }
 
     fn connect(&mut self, conn: ConnId, name: u8) {
+        self.connect_as(conn, name, Direction::Incoming);
+    }
+
+    fn connect_as(&mut self, conn: ConnId, name: u8, direction: Direction) {
         let remote = RemotePeer {
             addr: SocketAddr::from(([10, 0, 0, name], 6881)),
             peer_id: PeerId([name; 20]),
-            direction: Direction::Incoming,
+            direction,
             features: Features::default(),
             index: Some(PeerIndex(u32::from(name))),
         };
@@ -210,6 +214,29 @@ fn ourselves_strangers_twice_and_too_many_are_turned_away() {
     }
     bench.connect(ConnId(100), 100);
     assert_eq!(bench.close_reason(), Some(CloseReason::TooManyConnections));
+}
+
+#[test]
+fn a_second_connection_to_the_same_peer_replaces_the_first_only_while_it_is_young() {
+    let closed = |second: Direction, after: Span, name: u8| {
+        let mut bench = Bench::with(0);
+        bench.connect(ConnId(1), name);
+        bench.now += after;
+        bench.connect_as(ConnId(2), name, second);
+        let closed = bench.actions.iter().find_map(|action| match action {
+            Action::Close { conn, reason: CloseReason::AlreadyConnected } => Some(*conn),
+            _ => None,
+        });
+        closed.expect("one of the two is closed")
+    };
+    let (at_once, later) = (Span::from_millis(100), Span::from_secs(30));
+    // Our peer id begins with a hyphen, 0x2d: smaller than 0x30, greater than 0x20.
+    assert_eq!(closed(Direction::Outgoing, at_once, 0x30), ConnId(2));
+    assert_eq!(closed(Direction::Outgoing, at_once, 0x20), ConnId(1));
+    assert_eq!(closed(Direction::Outgoing, later, 0x30), ConnId(2));
+    assert_eq!(closed(Direction::Outgoing, later, 0x20), ConnId(2));
+    // Who dials again has lost the first.
+    assert_eq!(closed(Direction::Incoming, later, 0x30), ConnId(1));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::metrics::METRICS;
 use crate::report::cell::Cell;
 use crate::report::columns;
 
-/// Cases with their means, runs and comparisons. Every field has the name and meaning of its CSV column.
+/// Cases with their means, runs, their cohorts, and comparisons. Every field has the name and meaning of its CSV column.
 pub fn json(results: &Results<'_>) -> Value {
     let plan = results.plan;
     let cases = plan.cases.iter().enumerate().map(|(at, case)| {
@@ -26,6 +26,12 @@ pub fn json(results: &Results<'_>) -> Value {
     let runs = results.runs.iter().filter_map(|run| {
         let cells = [columns::run_key(plan, &run.planned), columns::run(run)?].concat();
         Some(object(&columns::header(columns::RUNS, plan), &cells))
+    });
+    let cohorts = results.runs.iter().filter_map(|run| Some((run, run.done()?)));
+    let cohorts = cohorts.flat_map(|(run, done)| {
+        let key = columns::run_key(plan, &run.planned);
+        let cells = move |row| [key.clone(), columns::cohort(row)].concat();
+        done.cohorts.iter().map(move |row| object(&columns::header(columns::COHORTS, plan), &cells(row)))
     });
     let comparisons = results
         .comparisons
@@ -52,6 +58,7 @@ pub fn json(results: &Results<'_>) -> Value {
         "folder": results.store.folder().display().to_string(),
         "cases": cases.collect::<Vec<_>>(),
         "runs": runs.collect::<Vec<_>>(),
+        "cohorts": cohorts.collect::<Vec<_>>(),
         "comparisons": comparisons.collect::<Vec<_>>(),
         "expectations": expectations.collect::<Vec<_>>(),
     })

@@ -48,7 +48,8 @@ pub(super) fn markdown(results: &Results<'_>) -> String {
             text,
             "\nA ratio is the mean of the first value over the mean of the second, over runs with the same random \
              seed: below 1 the first is faster. The interval holds the middle 95 % of the ratios when whole pairs are \
-             drawn again; *p* is Wilcoxon's for the pairs, corrected after Holm for the comparisons of its table. A \
+             drawn again; *p* is Wilcoxon's for the pairs, corrected after Holm for the comparisons of its table; \
+             *correlation* is that of the two sides of the pairs. A \
              *difference* is an interval that leaves 1 out with a *p* of at most 0.05; below {PAIRS_TO_DECIDE} pairs \
              nothing is decided.\n"
         );
@@ -67,8 +68,15 @@ fn comparisons<'a>(comparisons: impl Iterator<Item = &'a Comparison>, form: Form
     // With a single axis there is nothing to be within.
     let within = comparisons.iter().any(|one| !one.within.is_empty());
     let mut table = form.table();
-    let titles = ["compared", "within", "ratio", "95 % interval", "p", "verdict"];
-    table.set_header(titles.into_iter().filter(|title| within || *title != "within").collect::<Vec<_>>());
+    // Whether pairing paid is for those who read on.
+    let correlation = form == Form::Markdown;
+    let titles = ["compared", "within", "ratio", "95 % interval", "p", "correlation", "verdict"];
+    let shown = |title: &&str| match *title {
+        "within" => within,
+        "correlation" => correlation,
+        _ => true,
+    };
+    table.set_header(titles.into_iter().filter(shown).collect::<Vec<_>>());
     for one in comparisons {
         let interval = one.estimate.and_then(|estimate| estimate.interval);
         let mut row = vec![form.text(&format!("{}: {} / {}", one.axis, one.value, one.baseline))];
@@ -77,8 +85,10 @@ fn comparisons<'a>(comparisons: impl Iterator<Item = &'a Comparison>, form: Form
             one.estimate.map_or_else(|| "–".to_owned(), |estimate| format!("{:.3}", estimate.ratio)),
             interval.map_or_else(|| "–".to_owned(), |(low, high)| format!("{low:.3} to {high:.3}")),
             one.p_holm.map_or_else(|| "–".to_owned(), |p| format!("{p:.4}")),
-            verdict(one),
         ]);
+        let paired = one.estimate.and_then(|estimate| estimate.correlation);
+        row.extend(correlation.then(|| paired.map_or_else(|| "–".to_owned(), |r| format!("{r:.2}"))));
+        row.push(verdict(one));
         table.add_row(row);
     }
     format!("{table}\n")

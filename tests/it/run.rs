@@ -181,6 +181,10 @@ fn json_is_one_object_and_nothing_else() {
     assert_eq!(results["runs"].as_array().unwrap().len(), 6);
     assert_eq!(results["cases"][1]["axes"]["policy.picker"], "random");
     assert!(results["cases"][0]["means"]["mean_completion_s"].as_f64().unwrap() > 0.0);
+    assert_eq!(
+        (&results["cohorts"][5]["cohort"], &results["cohorts"][5]["repeat"]),
+        (&"leecher".into(), &2.into())
+    );
     assert_eq!(results["comparisons"][0]["verdict"], "too few repeats to decide (3 of 10)");
 }
 

@@ -12,13 +12,18 @@ use minibit::scenario::population::Population;
 
 use crate::command::Folder;
 
+/// Every scenario of the repository, those in the folders of `scenarios/` too.
 fn scenarios() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let entries = |folder: &Path| -> Vec<PathBuf> {
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
+    };
+    let top = entries(&Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios"));
+    let inside = top.iter().filter(|path| path.is_dir()).flat_map(|folder| entries(folder));
+    let files = top.iter().cloned().chain(inside);
     let mut files: Vec<PathBuf> =
         files.filter(|path| path.extension().is_some_and(|kind| kind == "toml")).collect();
     files.sort();
-    assert!(files.len() >= 5, "{files:?}");
+    assert!(files.len() >= 10, "{files:?}");
     files
 }
 
@@ -80,6 +85,24 @@ fn ten_peers_need_at_least_ten_rounds_and_stay_near_the_bound() {
             let summary = run(&case.scenario, repeat).summary;
             assert!(summary.last_completion.unwrap() >= case.scenario.policy.round * 10, "{summary:?}");
             assert!(summary.unfinished == 0 && summary.last_over_bound().unwrap() <= 1.3, "{summary:?}");
+        }
+    }
+}
+
+#[test]
+fn where_drivers_are_compared_peers_fetch_enough_and_blocks_take_long_enough() {
+    for name in ["homogeneous", "three-classes", "single-seed", "latency", "crashes"] {
+        for case in &named(&format!("agreement/{name}.toml")).cases {
+            let scenario = &case.scenario;
+            let pieces = scenario.content.layout.pieces();
+            let population = Population::draw(scenario, scenario.random_seed_of(0)).peers;
+            let lacking = population.iter().map(|peer| pieces - peer.initial.count());
+            assert!(lacking.filter(|lacking| *lacking > 0).all(|lacking| lacking >= 100), "{name}");
+            let block = u64::from(scenario.content.layout.block_size());
+            let rates = scenario.cohorts.iter().flat_map(|cohort| [cohort.upload, cohort.download]).flatten();
+            let shortest =
+                rates.map(|rate| rate.time_for(block).as_secs_f64()).min_by(f64::total_cmp).unwrap();
+            assert!(shortest / scenario.time_scale >= 0.020, "{name}: {shortest} s");
         }
     }
 }

@@ -10,18 +10,16 @@ use crate::metrics::Millionths;
 use crate::time::{Span, Time};
 use crate::torrent::bitfield::Bitfield;
 
-/// What is known of one peer's pieces.
-#[derive(Clone, Debug)]
-pub(super) enum Holding {
-    /// Everything, from the start on.
-    Everything,
-    These(Bitfield),
-}
-
 /// Over the peers present.
 #[derive(Clone, Debug)]
 pub(super) struct Availability {
-    /// Present, and complete from the start on.
+    pieces: u32,
+    /// The pieces of every peer, present or not: rows of 64-bit words in one block of memory, so that a verified piece
+    /// finds its bit without following a pointer.
+    held: Vec<u64>,
+    /// Whether the peer has everything from the start on; its row means nothing then.
+    whole: Vec<bool>,
+    /// Those of them that are present.
     seeds: u32,
     /// For every piece, how many others hold it.
     holders: Vec<u32>,
@@ -52,8 +50,17 @@ pub struct RunAvailability {
 }
 
 impl Availability {
-    pub(super) fn new(pieces: u32) -> Availability {
+    /// `initials` are what the peers start with, in the order of the population; nobody is present yet.
+    pub(super) fn new<'a>(pieces: u32, initials: impl Iterator<Item = &'a Bitfield>) -> Availability {
+        let (mut held, mut whole) = (Vec::new(), Vec::new());
+        for initial in initials {
+            held.extend_from_slice(initial.words());
+            whole.push(initial.is_full());
+        }
         Availability {
+            pieces,
+            held,
+            whole,
             seeds: 0,
             holders: vec![0; pieces as usize],
             pieces_with: vec![pieces],
@@ -91,45 +98,70 @@ impl Availability {
         }
     }
 
-    pub(super) fn came(&mut self, holding: &Holding) {
-        match holding {
-            Holding::Everything => self.seeds += 1,
-            Holding::These(pieces) => pieces.iter().for_each(|piece| self.one_more(piece)),
+    pub(super) fn came(&mut self, peer: usize) {
+        if self.whole[peer] {
+            self.seeds += 1;
+        } else {
+            self.for_each_held(peer, Availability::one_more);
         }
     }
 
-    pub(super) fn went(&mut self, holding: &Holding) {
-        match holding {
-            Holding::Everything => self.seeds -= 1,
-            Holding::These(pieces) => pieces.iter().for_each(|piece| self.one_less(piece)),
+    pub(super) fn went(&mut self, peer: usize) {
+        if self.whole[peer] {
+            self.seeds -= 1;
+        } else {
+            self.for_each_held(peer, Availability::one_less);
         }
     }
 
-    /// A peer has verified a piece.
-    pub(super) fn gained(&mut self, holding: &mut Holding, piece: PieceIndex, present: bool) {
-        if let Holding::These(pieces) = holding
-            && pieces.insert(piece)
-            && present
-        {
+    /// The peer has verified a piece.
+    pub(super) fn gained(&mut self, peer: usize, piece: PieceIndex, present: bool) {
+        let (word, bit) = self.place(peer, piece);
+        if self.whole[peer] || self.held[word] & bit != 0 {
+            return;
+        }
+        self.held[word] |= bit;
+        if present {
             self.one_more(piece);
         }
     }
 
-    /// A peer has lost a piece. One that had everything is counted like the others from then on.
-    pub(super) fn lost(&mut self, holding: &mut Holding, piece: PieceIndex, present: bool) {
-        if let Holding::Everything = holding {
-            let everything = Holding::These(Bitfield::full(self.holders.len() as u32));
+    /// The peer has lost a piece. One that had everything is counted like the others from then on.
+    pub(super) fn lost(&mut self, peer: usize, piece: PieceIndex, present: bool) {
+        if self.whole[peer] {
+            self.whole[peer] = false;
             if present {
-                self.went(holding);
-                self.came(&everything);
+                self.seeds -= 1;
+                self.for_each_held(peer, Availability::one_more);
             }
-            *holding = everything;
         }
-        if let Holding::These(pieces) = holding
-            && pieces.remove(piece)
-            && present
-        {
+        let (word, bit) = self.place(peer, piece);
+        if self.held[word] & bit == 0 {
+            return;
+        }
+        self.held[word] &= !bit;
+        if present {
             self.one_less(piece);
+        }
+    }
+
+    fn words(&self) -> usize {
+        self.pieces.div_ceil(64) as usize
+    }
+
+    /// The word of `held` and the bit in it.
+    fn place(&self, peer: usize, piece: PieceIndex) -> (usize, u64) {
+        (peer * self.words() + piece.0 as usize / 64, 1 << (piece.0 % 64))
+    }
+
+    fn for_each_held(&mut self, peer: usize, change: fn(&mut Availability, PieceIndex)) {
+        let first = peer * self.words();
+        for at in 0..self.words() {
+            let mut word = self.held[first + at];
+            while word != 0 {
+                change(self, PieceIndex(at as u32 * 64 + word.trailing_zeros()));
+                word &= word - 1;
+            }
         }
     }
 
@@ -194,39 +226,43 @@ mod tests {
     proptest! {
         #[test]
         fn the_counts_are_those_of_a_recount(steps in prop::collection::vec(step(), 1..80)) {
-            let mut availability = Availability::new(PIECES);
-            let mut peers: Vec<(bool, Holding)> = (0..4)
-                .map(|at| (false, if at == 0 { Holding::Everything } else { Holding::These(Bitfield::empty(PIECES)) }))
-                .collect();
+            let initials: Vec<Bitfield> =
+                (0..4).map(|at| if at == 0 { Bitfield::full(PIECES) } else { Bitfield::empty(PIECES) }).collect();
+            let mut availability = Availability::new(PIECES, initials.iter());
+            // Present, a seed still, and what it holds.
+            let mut peers: Vec<(bool, bool, Bitfield)> =
+                initials.into_iter().map(|initial| (false, initial.is_full(), initial)).collect();
             for (at, step) in steps {
-                let (present, holding) = &mut peers[at];
+                let (present, whole, pieces) = &mut peers[at];
                 match step {
                     Step::Comes if !*present => {
-                        availability.came(holding);
+                        availability.came(at);
                         *present = true;
                     }
                     Step::Goes if *present => {
-                        availability.went(holding);
+                        availability.went(at);
                         *present = false;
                     }
-                    Step::Gains(piece) => availability.gained(holding, PieceIndex(piece), *present),
-                    Step::Loses(piece) => availability.lost(holding, PieceIndex(piece), *present),
+                    Step::Gains(piece) => {
+                        availability.gained(at, PieceIndex(piece), *present);
+                        pieces.insert(PieceIndex(piece));
+                    }
+                    Step::Loses(piece) => {
+                        availability.lost(at, PieceIndex(piece), *present);
+                        pieces.remove(PieceIndex(piece));
+                        *whole = false;
+                    }
                     Step::Comes | Step::Goes => {}
                 }
-                let here = || peers.iter().filter(|(present, _)| *present).map(|(_, holding)| holding);
-                let holders = |piece: u32, among: &dyn Fn(&Holding) -> bool| {
-                    let holds = |holding: &&Holding| match holding {
-                        Holding::Everything => true,
-                        Holding::These(pieces) => pieces.contains(PieceIndex(piece)),
-                    };
-                    here().filter(|holding| among(holding)).filter(holds).count() as u32
+                let holders = |piece: u32, among: &dyn Fn(bool) -> bool| {
+                    let here = peers.iter().filter(|(present, whole, _)| *present && among(*whole));
+                    here.filter(|(.., pieces)| pieces.contains(PieceIndex(piece))).count() as u32
                 };
                 let counts: Vec<u32> = (0..PIECES).map(|piece| holders(piece, &|_| true)).collect();
                 prop_assert_eq!(availability.least(), *counts.iter().min().unwrap());
                 prop_assert_eq!(availability.copies(), counts.iter().map(|count| u64::from(*count)).sum::<u64>());
-                let is_seed = |holding: &Holding| matches!(holding, Holding::Everything);
                 let only = (0..PIECES).filter(|piece| {
-                    holders(*piece, &is_seed) > 0 && holders(*piece, &|holding| !is_seed(holding)) == 0
+                    holders(*piece, &|whole| whole) > 0 && holders(*piece, &|whole| !whole) == 0
                 });
                 prop_assert_eq!(availability.only_with_seeds(), only.count() as u32);
             }
@@ -235,21 +271,22 @@ mod tests {
 
     #[test]
     fn only_the_time_in_which_somebody_lacked_something_counts() {
-        let mut availability = Availability::new(2);
+        let (leecher, seed) = (0, 1);
+        let initials = [Bitfield::empty(2), Bitfield::full(2)];
+        let mut availability = Availability::new(2, initials.iter());
         let secs = |secs: u64| Time::ZERO + Span::from_secs(secs);
-        let mut leecher = Holding::These(Bitfield::empty(2));
         // Nobody holds anything at first, for no time at all; then the seed is there.
-        availability.came(&leecher);
+        availability.came(leecher);
         availability.advance(secs(0), true);
-        availability.came(&Holding::Everything);
+        availability.came(seed);
         availability.advance(secs(2), true);
-        availability.gained(&mut leecher, PieceIndex(0), true);
-        availability.gained(&mut leecher, PieceIndex(1), true);
+        availability.gained(leecher, PieceIndex(0), true);
+        availability.gained(leecher, PieceIndex(1), true);
         availability.advance(secs(4), true);
-        availability.went(&leecher);
+        availability.went(leecher);
         availability.advance(secs(100), false);
         let run = availability.over_run();
         assert_eq!((run.least, run.mean.map(Millionths::as_f64)), (Some(1), Some(1.5)));
-        assert_eq!(Availability::new(2).over_run(), RunAvailability::default());
+        assert_eq!(Availability::new(2, initials.iter()).over_run(), RunAvailability::default());
     }
 }

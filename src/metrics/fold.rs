@@ -70,7 +70,7 @@ impl<'a> RunFold<'a> {
             counts: Counts::default(),
             timeline: Timeline::new(),
             uplinks,
-            availability: Availability::new(pieces),
+            availability: Availability::new(pieces, participants.iter().map(|peer| &peer.initial)),
             digest: TraceDigest::default(),
             records: 0,
         }
@@ -142,7 +142,7 @@ impl<'a> RunFold<'a> {
         self.availability.advance(at, self.counts.leechers > 0);
         let peer = &mut self.peers[index];
         if peer.stay != Stay::Present {
-            self.availability.came(&peer.holding);
+            self.availability.came(index);
         }
         peer.arrived.get_or_insert(at);
         peer.stay = Stay::Present;
@@ -158,7 +158,7 @@ impl<'a> RunFold<'a> {
             return;
         }
         self.availability.advance(at, self.counts.leechers > 0);
-        self.availability.went(&peer.holding);
+        self.availability.went(index);
         peer.stay = Stay::Over { since: at, end };
         self.counts.departures += 1;
         *present(&mut self.counts, peer.is_complete()) -= 1;
@@ -184,15 +184,13 @@ impl<'a> RunFold<'a> {
     fn verified(&mut self, at: Time, index: usize, piece: PieceIndex) {
         self.counts.pieces_verified += 1;
         self.availability.advance(at, self.counts.leechers > 0);
-        let peer = &mut self.peers[index];
-        self.availability.gained(&mut peer.holding, piece, peer.stay == Stay::Present);
+        self.availability.gained(index, piece, self.peers[index].stay == Stay::Present);
         self.count_availability();
     }
 
     fn lost(&mut self, at: Time, index: usize, piece: PieceIndex) {
         self.availability.advance(at, self.counts.leechers > 0);
-        let peer = &mut self.peers[index];
-        self.availability.lost(&mut peer.holding, piece, peer.stay == Stay::Present);
+        self.availability.lost(index, piece, self.peers[index].stay == Stay::Present);
         self.count_availability();
     }
 

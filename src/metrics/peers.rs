@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::driver::Ended;
 use crate::metrics::Participant;
-use crate::metrics::availability::Holding;
 use crate::metrics::uplinks::GroupId;
 use crate::time::{Span, Time};
 
@@ -87,7 +86,6 @@ impl PeerRow {
 #[derive(Clone, Debug)]
 pub(super) struct PeerSums {
     pub(super) group: GroupId,
-    pub(super) holding: Holding,
     pub(super) arrived: Option<Time>,
     pub(super) finished_at: Option<Time>,
     pub(super) stay: Stay,
@@ -112,11 +110,6 @@ impl PeerSums {
     pub(super) fn new(participant: &Participant, cohort: u32) -> PeerSums {
         PeerSums {
             group: GroupId { cohort, starts_complete: participant.starts_complete() },
-            holding: if participant.starts_complete() {
-                Holding::Everything
-            } else {
-                Holding::These(participant.initial.clone())
-            },
             arrived: None,
             finished_at: None,
             stay: Stay::NotYet,

@@ -23,7 +23,7 @@ fn scenarios() -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> =
         files.filter(|path| path.extension().is_some_and(|kind| kind == "toml")).collect();
     files.sort();
-    assert!(files.len() >= 10, "{files:?}");
+    assert!(files.len() >= 20, "{files:?}");
     files
 }
 

@@ -165,13 +165,14 @@ impl Peer {
         self.dial(now, actions);
     }
 
-    /// A peer that has got nothing for long, is connected to as many as it may, and knows of others gives up half of
-    /// the connections on which nothing is under way, the least interested and oldest first. Otherwise a few peers that have nothing for each other could
-    /// stay among themselves for ever. (libtorrent's peer turnover, for peers that starve.)
+    /// A peer that has got nothing for long, is connected to as many as it seeks, and knows of others gives up half of
+    /// the connections on which nothing is under way, the least interested and oldest first. Otherwise a few peers that
+    /// have nothing for each other, or nothing to give, could stay among themselves for ever. (libtorrent's peer
+    /// turnover, for peers that starve.)
     fn make_room(&mut self, now: Time, actions: &mut Vec<Action>) {
-        let full = self.dialer.is_full(self.connections.count());
+        let seeks = self.dialer.seeks(self.connections.count());
         let starved = !self.have.is_full() && now.since(self.last_block_at) >= self.policy.snub_after;
-        if !full || !starved || !self.dialer.has_others() {
+        if seeks || !starved || !self.dialer.has_others() {
             return;
         }
         let all = &self.connections;

@@ -62,10 +62,12 @@ impl Invariant for Blocks {
 
     fn world(&mut self, world: &World) -> Result<(), String> {
         let (freed, told) = (std::mem::take(&mut self.freed), std::mem::take(&mut self.told));
-        std::mem::take(&mut self.requested)
-            .into_iter()
-            .filter(|(peer, ..)| !freed && told.get(peer) == Some(&1))
-            .try_for_each(|(peer, from, block)| asked_twice_with_reason(world, peer, from, block))
+        // Of two requests for a block in one step the first needed no reason: a map keeps the last.
+        let requested = std::mem::take(&mut self.requested).into_iter();
+        let last: BTreeMap<_, _> = requested.map(|(peer, from, block)| ((peer, block), from)).collect();
+        last.into_iter()
+            .filter(|((peer, _), _)| !freed && told.get(peer) == Some(&1))
+            .try_for_each(|((peer, block), from)| asked_twice_with_reason(world, peer, from, block))
     }
 }
 

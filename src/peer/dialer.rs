@@ -114,10 +114,10 @@ impl Dialer {
         self.enough().is_none_or(|enough| connections < enough)
     }
 
-    /// How many addresses to ask the tracker for; `None` for as many as it gives.
-    pub(crate) fn wanted(&self) -> Option<u32> {
+    /// How many addresses to ask the tracker for; `None` for as many as it gives, which a peer that starves wants.
+    pub(crate) fn wanted(&self, starves: bool) -> Option<u32> {
         match self.limits {
-            Limits::FromTracker { dial, .. } => dial,
+            Limits::FromTracker { dial, .. } => dial.filter(|_| !starves),
             Limits::Fixed => Some(0),
         }
     }
@@ -328,7 +328,7 @@ mod tests {
     fn a_peer_dials_up_to_its_number_and_bears_more() {
         let dialer = from_tracker(Some(7));
         assert!(dialer.seeks(6) && !dialer.seeks(7) && !dialer.is_full(39) && dialer.is_full(40));
-        assert_eq!((dialer.wanted(), from_tracker(None).wanted()), (Some(7), None));
+        assert_eq!((dialer.wanted(false), from_tracker(None).wanted(false)), (Some(7), None));
         assert!(from_tracker(None).seeks(39) && !from_tracker(Some(90)).seeks(40));
     }
 
@@ -339,6 +339,6 @@ mod tests {
         assert!(dialer.seeks(1_000) && !dialer.is_full(1_000));
         let dialled = std::iter::from_fn(|| dialer.next(Time::ZERO, nobody));
         assert_eq!(dialled.collect::<Vec<_>>(), [addr(1), addr(2)]);
-        assert_eq!(dialer.wanted(), Some(0), "it announces and asks for nobody");
+        assert_eq!(dialer.wanted(true), Some(0), "it announces and asks for nobody");
     }
 }

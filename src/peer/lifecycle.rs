@@ -171,8 +171,7 @@ impl Peer {
     /// turnover, for peers that starve.)
     fn make_room(&mut self, now: Time, actions: &mut Vec<Action>) {
         let seeks = self.dialer.seeks(self.connections.count());
-        let starved = !self.have.is_full() && now.since(self.last_block_at) >= self.policy.snub_after;
-        if seeks || !starved || !self.dialer.has_others() {
+        if seeks || !self.starves(now) || !self.dialer.has_others() {
             return;
         }
         let all = &self.connections;
@@ -190,12 +189,24 @@ impl Peer {
         }
     }
 
+    /// It lacks something and has got nothing for long.
+    pub(super) fn starves(&self, now: Time) -> bool {
+        !self.have.is_full() && now.since(self.last_block_at) >= self.policy.snub_after
+    }
+
     pub(super) fn announce_failed(&mut self, now: Time, reason: Box<str>, actions: &mut Vec<Action>) {
         self.announcer.failed(now);
         emit(Event::AnnounceFailed { reason }, actions);
     }
 
-    pub(super) fn announce(&mut self, tracker: usize, event: AnnounceEvent, actions: &mut Vec<Action>) {
+    /// `starves`: any address may be the one that helps.
+    pub(super) fn announce(
+        &mut self,
+        tracker: usize,
+        event: AnnounceEvent,
+        starves: bool,
+        actions: &mut Vec<Action>,
+    ) {
         let request = AnnounceRequest {
             info_hash: self.info_hash,
             peer_id: self.peer_id,
@@ -204,14 +215,14 @@ impl Peer {
             downloaded: self.downloaded,
             left: Some(self.missing),
             event,
-            num_want: self.dialer.wanted(),
+            num_want: self.dialer.wanted(starves),
         };
         actions.push(Action::Announce { tracker, request });
     }
 
     pub(super) fn leave(&mut self, actions: &mut Vec<Action>) {
         if let Some(tracker) = self.announcer.stop() {
-            self.announce(tracker, AnnounceEvent::Stopped, actions);
+            self.announce(tracker, AnnounceEvent::Stopped, false, actions);
         }
         for (conn, connection) in self.connections.iter() {
             let reason = CloseReason::Leaving;

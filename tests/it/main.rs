@@ -12,5 +12,6 @@ mod misbehaviour;
 mod reference;
 mod run;
 mod scenarios;
+mod sharing;
 mod sockets;
 mod split;

@@ -101,6 +101,19 @@ impl Stream {
     }
 }
 
+/// For tests that look where a stream comes from and how far it has come.
+#[cfg(test)]
+impl Stream {
+    pub(crate) fn is_of(&self, random_seed: u64, entity: Entity, purpose: Purpose) -> bool {
+        let fresh = Stream::new(random_seed, entity, purpose).0;
+        (self.0.get_seed(), self.0.get_stream()) == (fresh.get_seed(), fresh.get_stream())
+    }
+
+    pub(crate) fn has_drawn(&self) -> bool {
+        self.0.get_word_pos() > 0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -154,6 +154,13 @@ impl Announcer {
 }
 
 #[cfg(test)]
+impl Announcer {
+    pub(crate) fn stream(&self) -> &Stream {
+        &self.stream
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::id::PeerIndex;

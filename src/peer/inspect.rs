@@ -8,6 +8,8 @@ use crate::peer::connection::{Connection, Connections, Holder};
 use crate::peer::picker::Picker;
 use crate::peer::policy::Policy;
 use crate::peer::seam::RemotePeer;
+#[cfg(test)]
+use crate::rng::{Purpose, Stream};
 use crate::time::Time;
 use crate::torrent::bitfield::Bitfield;
 
@@ -138,6 +140,15 @@ impl Peer {
 
     pub(crate) fn doctored_have(&mut self) -> &mut Bitfield {
         &mut self.have
+    }
+
+    /// What picker, choker and announcer draw from.
+    pub(crate) fn streams(&self) -> [(Purpose, &Stream); 3] {
+        [
+            (Purpose::Picker, &self.picker_draws),
+            (Purpose::Choker, &self.choker_draws),
+            (Purpose::Announcer, self.announcer.stream()),
+        ]
     }
 
     pub(crate) fn doctored_blame(&mut self) -> &mut Blame {

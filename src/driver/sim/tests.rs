@@ -209,3 +209,48 @@ fn a_jittery_world_copied_halfway_continues_identically() {
         assert_eq!(original, copied, "random seed {random_seed}");
     }
 }
+
+/// A swarm in which everything draws: jitter and disturbances too.
+fn busy_options() -> Options {
+    disturbed(40, 100, Span::from_secs(1), 5)
+}
+
+#[test]
+fn a_peer_that_comes_later_leaves_everything_before_it_as_it_was() {
+    for random_seed in 0..5 {
+        let alone = jittery(Span::from_millis(30));
+        let mut joined = alone.clone();
+        let mut newcomer = testing::cohort("newcomer", 1);
+        newcomer.arrival = crate::scenario::Arrival::Over(Span::from_secs(20_000));
+        newcomer.start_with = crate::scenario::StartWith::Nothing;
+        joined.cohorts.push(newcomer);
+        joined.time_limit = Span::from_secs(40_000);
+        let records = |scenario: &Scenario| {
+            let mut records: Vec<Record> = Vec::new();
+            run(scenario, random_seed, &busy_options(), &mut records, &Control::default()).expect("a run");
+            records
+        };
+        let (mut before, after) = (records(&alone), records(&joined));
+        // What everybody adds up to is said at the end of the run, which is another one.
+        before.retain(|record| !matches!(record.event, crate::event::Event::Totals(_)));
+        let after = after.iter().filter(|record| !matches!(record.event, crate::event::Event::Totals(_)));
+        let shared: Vec<Record> = after.take(before.len()).cloned().collect();
+        assert!(before.len() > 300, "{} records", before.len());
+        assert!(before == shared, "random seed {random_seed}");
+    }
+}
+
+#[test]
+fn every_peer_draws_from_streams_of_its_own_to_the_end() {
+    let mut world = World::new(&jittery(Span::from_millis(30)), 7, &busy_options());
+    steps(&mut world, 3_000);
+    let mut drawn = 0;
+    for peer in world.everybody() {
+        let Some(state) = &world.host(peer).peer else { continue };
+        for (purpose, stream) in state.streams() {
+            assert!(stream.is_of(7, crate::rng::Entity::Peer(peer), purpose), "{peer}: {purpose:?}");
+            drawn += u32::from(stream.has_drawn());
+        }
+    }
+    assert!(drawn >= 12, "only {drawn} streams were drawn from");
+}

@@ -19,6 +19,8 @@ const MAX_ADDRESSES: usize = 2_000;
 #[derive(Clone, Debug)]
 pub(crate) struct Dialer {
     limits: Limits,
+    /// It is not content with few connections: any other may be the one that gives something.
+    starving: bool,
     /// Ready to be dialled, first come, first dialled.
     ready: VecDeque<SocketAddr>,
     known: BTreeMap<SocketAddr, Contact>,
@@ -68,8 +70,14 @@ impl Dialer {
             }
             Neighbours::Fixed { dial } => (Limits::Fixed, dial),
         };
-        let mut dialer =
-            Dialer { limits, ready: VecDeque::new(), known: BTreeMap::new(), due: None, dialing: 0 };
+        let mut dialer = Dialer {
+            limits,
+            starving: false,
+            ready: VecDeque::new(),
+            known: BTreeMap::new(),
+            due: None,
+            dialing: 0,
+        };
         addresses.into_iter().for_each(|addr| dialer.add(addr));
         dialer
     }
@@ -93,6 +101,11 @@ impl Dialer {
         }
     }
 
+    /// The peer lacks something and has got nothing for long; or no longer so.
+    pub(crate) fn starve(&mut self, starving: bool) {
+        self.starving = starving;
+    }
+
     /// Whether one more connection would be too many.
     pub(crate) fn is_full(&self, connections: u32) -> bool {
         match self.limits {
@@ -104,7 +117,9 @@ impl Dialer {
     /// How many connections are enough; `None` where there are no others to be had.
     pub(crate) fn enough(&self) -> Option<u32> {
         match self.limits {
-            Limits::FromTracker { dial, most } => Some(dial.unwrap_or(most).min(most)),
+            Limits::FromTracker { dial, most } => {
+                Some(dial.filter(|_| !self.starving).unwrap_or(most).min(most))
+            }
             Limits::Fixed => None,
         }
     }
@@ -114,10 +129,10 @@ impl Dialer {
         self.enough().is_none_or(|enough| connections < enough)
     }
 
-    /// How many addresses to ask the tracker for; `None` for as many as it gives, which a peer that starves wants.
-    pub(crate) fn wanted(&self, starves: bool) -> Option<u32> {
+    /// How many addresses to ask the tracker for; `None` for as many as it gives.
+    pub(crate) fn wanted(&self) -> Option<u32> {
         match self.limits {
-            Limits::FromTracker { dial, .. } => dial.filter(|_| !starves),
+            Limits::FromTracker { dial, .. } => dial.filter(|_| !self.starving),
             Limits::Fixed => Some(0),
         }
     }
@@ -328,8 +343,18 @@ mod tests {
     fn a_peer_dials_up_to_its_number_and_bears_more() {
         let dialer = from_tracker(Some(7));
         assert!(dialer.seeks(6) && !dialer.seeks(7) && !dialer.is_full(39) && dialer.is_full(40));
-        assert_eq!((dialer.wanted(false), from_tracker(None).wanted(false)), (Some(7), None));
+        assert_eq!((dialer.wanted(), from_tracker(None).wanted()), (Some(7), None));
         assert!(from_tracker(None).seeks(39) && !from_tracker(Some(90)).seeks(40));
+    }
+
+    #[test]
+    fn a_peer_that_starves_is_not_content_with_its_number() {
+        let mut dialer = from_tracker(Some(7));
+        dialer.starve(true);
+        assert!(dialer.seeks(39) && !dialer.seeks(40));
+        assert_eq!(dialer.wanted(), None);
+        dialer.starve(false);
+        assert!(!dialer.seeks(7));
     }
 
     #[test]
@@ -339,6 +364,6 @@ mod tests {
         assert!(dialer.seeks(1_000) && !dialer.is_full(1_000));
         let dialled = std::iter::from_fn(|| dialer.next(Time::ZERO, nobody));
         assert_eq!(dialled.collect::<Vec<_>>(), [addr(1), addr(2)]);
-        assert_eq!(dialer.wanted(true), Some(0), "it announces and asks for nobody");
+        assert_eq!(dialer.wanted(), Some(0), "it announces and asks for nobody");
     }
 }

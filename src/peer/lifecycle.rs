@@ -161,6 +161,7 @@ impl Peer {
         self.announcer.succeeded(now, response);
         emit(Event::Announced { peers: response.peers.len() as u32 }, actions);
         self.dialer.learn(&response.peers, self.addr);
+        self.dialer.starve(self.starves(now));
         self.make_room(now, actions);
         self.dial(now, actions);
     }
@@ -199,14 +200,7 @@ impl Peer {
         emit(Event::AnnounceFailed { reason }, actions);
     }
 
-    /// `starves`: any address may be the one that helps.
-    pub(super) fn announce(
-        &mut self,
-        tracker: usize,
-        event: AnnounceEvent,
-        starves: bool,
-        actions: &mut Vec<Action>,
-    ) {
+    pub(super) fn announce(&mut self, tracker: usize, event: AnnounceEvent, actions: &mut Vec<Action>) {
         let request = AnnounceRequest {
             info_hash: self.info_hash,
             peer_id: self.peer_id,
@@ -215,14 +209,14 @@ impl Peer {
             downloaded: self.downloaded,
             left: Some(self.missing),
             event,
-            num_want: self.dialer.wanted(starves),
+            num_want: self.dialer.wanted(),
         };
         actions.push(Action::Announce { tracker, request });
     }
 
     pub(super) fn leave(&mut self, actions: &mut Vec<Action>) {
         if let Some(tracker) = self.announcer.stop() {
-            self.announce(tracker, AnnounceEvent::Stopped, false, actions);
+            self.announce(tracker, AnnounceEvent::Stopped, actions);
         }
         for (conn, connection) in self.connections.iter() {
             let reason = CloseReason::Leaving;

@@ -48,7 +48,8 @@ impl Peer {
         if self.announcer.due().is_some_and(|due| due <= now)
             && let Some((tracker, event)) = self.announcer.next(now)
         {
-            self.announce(tracker, event, self.starves(now), actions);
+            self.dialer.starve(self.starves(now));
+            self.announce(tracker, event, actions);
         }
     }
 

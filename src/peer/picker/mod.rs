@@ -239,14 +239,15 @@ impl Picker {
     }
 
     /// A request was given up (choke, close, reject): the block is free again when no requester is left. A piece of exclusive
-    /// retry whose claimant has no request left starts from nothing: its received blocks are free again too.
+    /// retry whose claimant has no request left starts from nothing: its received blocks are free again too. When that
+    /// has happened too often, the piece keeps them and is exclusive no longer.
     pub fn release(&mut self, block: BlockId, conn: ConnId) {
         let before = self.standing(block.piece);
         if self.progress.release(block, conn) {
             let after = self.progress.standing(block.piece).unwrap_or(Standing::Unopened);
             self.restand(block.piece, Change { before, after });
             if self.retries.claimant(block.piece) == Some(conn) && self.progress.requested(block.piece) == 0 {
-                self.start_over(block.piece);
+                self.give_up(block.piece);
             }
         }
     }
@@ -256,13 +257,20 @@ impl Picker {
         self.retries.contains(piece)
     }
 
-    /// Ends `conn`'s claims on pieces of exclusive retry, dropping what it has delivered of them. To be called after its
+    /// Ends `conn`'s claims on pieces of exclusive retry, as a rule dropping what it has delivered of them. To be called after its
     /// requests were released because it choked us or is gone: it may hold a claim without any request outstanding.
     pub fn end_claims(&mut self, conn: ConnId) {
         for piece in self.retries.claimed_by(conn) {
             if !self.progress.is_complete(piece) {
-                self.start_over(piece);
+                self.give_up(piece);
             }
+        }
+    }
+
+    /// The claimant of an exclusive piece cannot finish it.
+    fn give_up(&mut self, piece: PieceIndex) {
+        if self.retries.starts_over(piece) {
+            self.start_over(piece);
         }
     }
 

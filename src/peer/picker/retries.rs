@@ -4,6 +4,10 @@ use smallvec::SmallVec;
 
 use crate::id::{ConnId, PieceIndex};
 
+/// So often a piece starts over because its connection choked us or went away. After that it is fetched like any other:
+/// where slots last less than a piece takes, nobody would ever deliver a whole one.
+const MOST_STARTS_OVER: u32 = 2;
+
 /// The pieces of exclusive retry, each with the connection that claims it. Almost always empty.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Retries(Vec<Retry>);
@@ -12,13 +16,14 @@ pub(super) struct Retries(Vec<Retry>);
 struct Retry {
     piece: PieceIndex,
     claimant: Option<ConnId>,
+    started_over: u32,
 }
 
 impl Retries {
     /// Makes `piece` exclusive, unclaimed.
     pub(super) fn insert(&mut self, piece: PieceIndex) {
         self.remove(piece);
-        self.0.push(Retry { piece, claimant: None });
+        self.0.push(Retry { piece, claimant: None, started_over: 0 });
     }
 
     pub(super) fn remove(&mut self, piece: PieceIndex) {
@@ -46,6 +51,18 @@ impl Retries {
         if let Some(retry) = self.0.iter_mut().find(|retry| retry.piece == piece) {
             retry.claimant = None;
         }
+    }
+
+    /// The claimant cannot go on. Whether the piece starts over, for another one to claim; otherwise it is exclusive no
+    /// longer.
+    pub(super) fn starts_over(&mut self, piece: PieceIndex) -> bool {
+        let Some(retry) = self.0.iter_mut().find(|retry| retry.piece == piece) else { return false };
+        retry.started_over += 1;
+        if retry.started_over <= MOST_STARTS_OVER {
+            return true;
+        }
+        self.remove(piece);
+        false
     }
 
     /// The pieces `conn` must leave alone: those another connection claims.

@@ -36,8 +36,15 @@ impl History {
             .map(|piece| vec![Life::Free; layout.blocks_in(PieceIndex(piece)) as usize])
             .collect();
         let ours = (0..setting.pieces).map(|piece| have.contains(PieceIndex(piece))).collect();
-        let model =
-            Model { setting, layout, remotes: BTreeMap::new(), lives, ours, exclusive: BTreeMap::new() };
+        let model = Model {
+            setting,
+            layout,
+            remotes: BTreeMap::new(),
+            lives,
+            ours,
+            exclusive: BTreeMap::new(),
+            started_over: BTreeMap::new(),
+        };
         let picks = Stream::new(setting.seed, Entity::Scenario, Purpose::Picker);
         History { picker, model, chance, picks, next_conn: 0 }
     }
@@ -239,11 +246,13 @@ impl History {
                 1 | 2 => {
                     self.picker.failed(piece, true);
                     self.model.exclusive.insert(piece, None);
+                    self.model.started_over.remove(&piece);
                 }
                 _ => {
                     self.picker.verified(piece);
                     self.model.ours[at] = true;
                     self.model.exclusive.remove(&piece);
+                    self.model.started_over.remove(&piece);
                 }
             }
         }

@@ -37,6 +37,8 @@ pub(super) struct Model {
     pub(super) lives: Vec<Vec<Life>>,
     pub(super) ours: Vec<bool>,
     pub(super) exclusive: BTreeMap<PieceIndex, Option<ConnId>>,
+    /// How often an exclusive piece has started over.
+    pub(super) started_over: BTreeMap<PieceIndex, u32>,
 }
 
 impl Model {
@@ -148,8 +150,19 @@ impl Model {
         let requested =
             self.lives[block.piece.0 as usize].iter().any(|life| matches!(life, Life::Requested(_)));
         if self.exclusive.get(&block.piece) == Some(&Some(conn)) && !requested {
-            self.free_all(block.piece);
-            self.exclusive.insert(block.piece, None);
+            self.give_up(block.piece);
+        }
+    }
+
+    fn give_up(&mut self, piece: PieceIndex) {
+        let started_over = self.started_over.entry(piece).or_default();
+        *started_over += 1;
+        if *started_over <= 2 {
+            self.free_all(piece);
+            self.exclusive.insert(piece, None);
+        } else {
+            self.exclusive.remove(&piece);
+            self.started_over.remove(&piece);
         }
     }
 
@@ -157,8 +170,7 @@ impl Model {
         for piece in self.all() {
             let complete = self.lives[piece.0 as usize].iter().all(|life| *life == Life::Received);
             if self.exclusive.get(&piece) == Some(&Some(conn)) && !complete {
-                self.free_all(piece);
-                self.exclusive.insert(piece, None);
+                self.give_up(piece);
             }
         }
     }

@@ -60,6 +60,7 @@ pub fn warnings(scenario: &Scenario) -> Vec<String> {
     let mut warnings = Vec::new();
     if scenario.driver != DriverKind::Sim {
         warnings.extend(scenario.cohorts.iter().flat_map(|cohort| too_fast_for_sockets(scenario, cohort)));
+        warnings.extend(scenario.cohorts.iter().filter_map(refused_on_sockets));
     }
     let nothing_moves = nobody_gives(scenario);
     let something_moves = nothing_moves.is_none();
@@ -117,6 +118,11 @@ fn too_fast_for_sockets(scenario: &Scenario, cohort: &Cohort) -> Vec<String> {
         })
     });
     too_short.collect()
+}
+
+fn refused_on_sockets(cohort: &Cohort) -> Option<String> {
+    (!cohort.jitter.is_zero())
+        .then(|| format!("sockets will refuse peers.{}.jitter, which is for virtual time only", cohort.name))
 }
 
 /// With two significant digits at least, so that the advice is short and still true.
@@ -221,6 +227,10 @@ mod tests {
             ]
         );
         assert_eq!(told(&fast.replace("\"tasks\"", "\"sim\"")), [""; 0]);
+        let jittery = format!("{QUIET}jitter = \"50 ms\"\n");
+        let refused = "sockets will refuse peers.leecher.jitter, which is for virtual time only";
+        assert_eq!(told(&jittery), [refused]);
+        assert_eq!(told(&jittery.replace("\"tasks\"", "\"sim\"")), [""; 0]);
     }
 
     #[test]

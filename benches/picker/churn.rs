@@ -26,13 +26,16 @@ fn join_and(
     joiner: impl Fn(u32, u64) -> Bitfield,
     picks: Option<usize>,
 ) {
-    rounds(criterion, swarms, name, joiner, picks, |_, _| {}, |picker, joiner| picker.join(joiner));
+    rounds(criterion, swarms, name, joiner, picks, |_, _| {}, |picker, joiner| picker.join(joiner.as_set()));
 }
 
 fn leave_and(criterion: &mut Criterion<CpuTime>, swarms: &[Swarm], name: &str, picks: Option<usize>) {
-    let joined =
-        |picker: &mut Picker, joiners: &[Bitfield]| joiners.iter().for_each(|pieces| picker.join(pieces));
-    rounds(criterion, swarms, name, half_joiner, picks, joined, |picker, joiner| picker.leave(joiner));
+    let joined = |picker: &mut Picker, joiners: &[Bitfield]| {
+        joiners.iter().for_each(|pieces| picker.join(pieces.as_set()))
+    };
+    rounds(criterion, swarms, name, half_joiner, picks, joined, |picker, joiner| {
+        picker.leave(joiner.as_set())
+    });
 }
 
 fn rounds(

@@ -111,7 +111,7 @@ impl<'a> Download<'a> {
         let conn = ConnId(peer as u32);
         let outstanding = self.queues[peer].len();
         if outstanding < self.depth {
-            let asker = Asker { conn, pieces: &self.peers[peer], connections: self.peers.len() };
+            let asker = Asker { conn, pieces: self.peers[peer].as_set(), connections: self.peers.len() };
             self.out.clear();
             self.picker.pick(asker, self.depth - outstanding, &mut self.rng, &mut self.out);
             if outstanding == 0 && self.out.is_empty() {
@@ -155,11 +155,11 @@ impl<'a> Download<'a> {
         while let Some(block) = self.queues[peer].pop_front() {
             self.picker.release(block, ConnId(peer as u32));
         }
-        self.picker.leave(&self.peers[peer]);
+        self.picker.leave(self.peers[peer].as_set());
         if self.events.haves {
             self.peers[peer].clone_from(&self.swarm.peers[peer]);
             self.missing[peer].clone_from(&self.all_missing[peer]);
         }
-        self.picker.join(&self.peers[peer]);
+        self.picker.join(self.peers[peer].as_set());
     }
 }

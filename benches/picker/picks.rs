@@ -73,7 +73,7 @@ fn with_started(swarm: &Swarm, started_first: StartedFirst) -> Picker {
     for request in 0..100 {
         let only = set_of(swarm.pieces, [chance.piece(swarm.pieces).0].into_iter());
         let conn = ConnId(request % swarm.peers.len() as u32);
-        let asker = Asker { conn, pieces: &only, connections: swarm.peers.len() };
+        let asker = Asker { conn, pieces: only.as_set(), connections: swarm.peers.len() };
         picker.pick(asker, BLOCKS as usize / 2, &mut rng, &mut Vec::new());
     }
     picker
@@ -116,7 +116,7 @@ fn sparse_asker(criterion: &mut Criterion<CpuTime>, swarms: &[Swarm]) {
     let mut group = group(criterion, "C8 asker has 0.1 %, pick 16");
     for swarm in swarms {
         let pieces = one_in(1000, swarm.pieces, 0x1111);
-        let asker = Asker { conn: ConnId(0), pieces: &pieces, connections: swarm.peers.len() };
+        let asker = Asker { conn: ConnId(0), pieces: pieces.as_set(), connections: swarm.peers.len() };
         time_picks(&mut group, swarm.pieces, COSTLY_PICKS, swarm.rarest_first(), 16, |_| asker);
     }
 }

@@ -86,7 +86,7 @@ impl Swarm {
         let total = u64::from(self.pieces) * u64::from(size);
         let layout = Layout::new(total, size, Layout::STANDARD_BLOCK).expect("sizes of a real torrent");
         let mut picker = Picker::new(layout, policy, started_first, 0, &Bitfield::empty(self.pieces));
-        self.peers.iter().for_each(|pieces| picker.join(pieces));
+        self.peers.iter().for_each(|pieces| picker.join(pieces.as_set()));
         picker
     }
 
@@ -95,7 +95,7 @@ impl Swarm {
     }
 
     pub fn asker(&self, peer: usize) -> Asker<'_> {
-        Asker { conn: ConnId(peer as u32), pieces: &self.peers[peer], connections: self.peers.len() }
+        Asker { conn: ConnId(peer as u32), pieces: self.peers[peer].as_set(), connections: self.peers.len() }
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 
-use crate::id::{Block, BlockId, ConnId};
+use crate::id::{Block, BlockId, ConnId, PieceIndex};
 use crate::peer::policy::Policy;
 use crate::peer::rates::Window;
 use crate::peer::seam::{ConnSet, RemotePeer};
 use crate::time::Time;
-use crate::torrent::bitfield::Bitfield;
+use crate::torrent::bitfield::{Bitfield, PieceSet};
 
 /// The state of one connection. All times are the peer's own clock.
 #[derive(Clone, Debug)]
@@ -69,8 +69,8 @@ impl Connection {
 /// most of what a peer is told and tells, so this lies together, apart from the rest.
 #[derive(Clone, Debug)]
 pub(crate) struct Holder {
-    /// What the remote has announced.
-    pub(crate) pieces: Bitfield,
+    /// How many pieces the remote has announced.
+    count: u32,
     /// How many pieces it has that we lack; we are interested while there is one.
     pub(crate) useful: u32,
     pub(crate) am_interested: bool,
@@ -83,10 +83,10 @@ pub(crate) struct Holder {
 }
 
 impl Holder {
-    /// A remote of which nothing is known yet, in a torrent of so many pieces.
-    pub(crate) fn new(pieces: u32, now: Time) -> Holder {
+    /// A remote of which nothing is known yet.
+    pub(crate) fn new(now: Time) -> Holder {
         Holder {
-            pieces: Bitfield::empty(pieces),
+            count: 0,
             useful: 0,
             am_interested: false,
             starved: false,
@@ -98,12 +98,18 @@ impl Holder {
 }
 
 /// The connections of a peer, by the driver's numbers.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Connections {
+    /// How many the torrent has.
+    torrent_pieces: u32,
     slots: Vec<Option<Connection>>,
     /// Present exactly where a connection is.
     holders: Vec<Option<Holder>>,
+    /// What each has announced: as many words for each as the torrent's pieces take, side by side.
+    rows: Vec<u64>,
     count: u32,
+    /// All of them.
+    pub(crate) open: ConnSet,
     /// Those that want something from us.
     pub(crate) interested: ConnSet,
     /// Those we let download from us.
@@ -118,8 +124,67 @@ impl Connections {
     /// Room for so many from the start: memory is what limits the number of simulated peers.
     const ROOM: u32 = 64;
 
+    pub(crate) fn new(torrent_pieces: u32) -> Connections {
+        Connections {
+            torrent_pieces,
+            slots: Vec::new(),
+            holders: Vec::new(),
+            rows: Vec::new(),
+            count: 0,
+            open: ConnSet::default(),
+            interested: ConnSet::default(),
+            unchoked: ConnSet::default(),
+            unchoking: ConnSet::default(),
+            uploading: ConnSet::default(),
+        }
+    }
+
     pub(crate) fn count(&self) -> u32 {
         self.count
+    }
+
+    /// What the remote has announced; nothing where there is no such connection.
+    pub(crate) fn pieces(&self, conn: ConnId) -> PieceSet<'_> {
+        match self.holder(conn) {
+            Some(holder) => PieceSet::new(&self.rows[self.row(conn)], self.torrent_pieces, holder.count),
+            None => PieceSet::new(&[], self.torrent_pieces, 0),
+        }
+    }
+
+    /// The remote has announced a piece; returns whether that is new.
+    pub(crate) fn gained(&mut self, conn: ConnId, piece: PieceIndex) -> bool {
+        let row = self.row(conn);
+        let (word, bit) = (&mut self.rows[row][piece.0 as usize / 64], 1 << (piece.0 % 64));
+        if *word & bit != 0 {
+            return false;
+        }
+        *word |= bit;
+        if let Some(holder) = self.holder_mut(conn) {
+            holder.count += 1;
+        }
+        true
+    }
+
+    /// Reads what a HAVE for this piece will change, and nothing more: the reads of several HAVEs overlap, where the
+    /// changes would wait for one another's memory.
+    pub(crate) fn look_ahead(&self, conn: ConnId, piece: PieceIndex) -> u64 {
+        let word = self.row(conn).start + piece.0 as usize / 64;
+        let useful = self.holder(conn).map_or(0, |holder| holder.useful);
+        self.rows.get(word).copied().unwrap_or(0) ^ u64::from(useful)
+    }
+
+    /// The remote has announced all it has.
+    pub(crate) fn set_pieces(&mut self, conn: ConnId, pieces: &Bitfield) {
+        let row = self.row(conn);
+        self.rows[row].copy_from_slice(pieces.words());
+        if let Some(holder) = self.holder_mut(conn) {
+            holder.count = pieces.count();
+        }
+    }
+
+    fn row(&self, conn: ConnId) -> std::ops::Range<usize> {
+        let words = self.torrent_pieces.div_ceil(64) as usize;
+        conn.0 as usize * words..(conn.0 as usize + 1) * words
     }
 
     pub(crate) fn get(&self, conn: ConnId) -> Option<&Connection> {
@@ -145,28 +210,39 @@ impl Connections {
 
     /// `most` is how many there will be at the same time, as far as known.
     pub(crate) fn insert(&mut self, conn: ConnId, connection: Connection, holder: Holder, most: u32) {
-        let at = conn.0 as usize;
+        let (at, row) = (conn.0 as usize, self.row(conn));
         if self.slots.len() <= at {
             if self.slots.capacity() == 0 {
-                self.slots.reserve_exact(most.min(Self::ROOM) as usize);
-                self.holders.reserve_exact(most.min(Self::ROOM) as usize);
+                let room = most.min(Self::ROOM) as usize;
+                self.slots.reserve_exact(room);
+                self.holders.reserve_exact(room);
+                self.rows.reserve_exact(room * row.len());
             }
             self.slots.resize_with(at + 1, || None);
             self.holders.resize_with(at + 1, || None);
+            self.rows.resize(row.end, 0);
         }
+        self.rows[row].fill(0);
         assert!(self.slots[at].is_none(), "the driver used {conn:?} twice");
         (self.slots[at], self.holders[at]) = (Some(connection), Some(holder));
         self.count += 1;
+        self.open.insert(conn);
     }
 
-    pub(crate) fn remove(&mut self, conn: ConnId) -> Option<(Connection, Holder)> {
+    pub(crate) fn remove(&mut self, conn: ConnId) -> Option<Connection> {
         let connection = self.slots.get_mut(conn.0 as usize)?.take()?;
-        let holder = self.holders.get_mut(conn.0 as usize)?.take()?;
+        self.holders[conn.0 as usize] = None;
         self.count -= 1;
-        for set in [&mut self.interested, &mut self.unchoked, &mut self.unchoking, &mut self.uploading] {
+        for set in [
+            &mut self.open,
+            &mut self.interested,
+            &mut self.unchoked,
+            &mut self.unchoking,
+            &mut self.uploading,
+        ] {
             set.remove(conn);
         }
-        Some((connection, holder))
+        Some(connection)
     }
 
     /// Ascending by number.
@@ -189,9 +265,14 @@ impl Connections {
         (0..).map(ConnId).zip(&self.holders).filter_map(|(conn, slot)| Some((conn, slot.as_ref()?)))
     }
 
-    /// Ascending by number.
-    pub(crate) fn holders_mut(&mut self) -> impl Iterator<Item = (ConnId, &mut Holder)> {
-        (0..).map(ConnId).zip(&mut self.holders).filter_map(|(conn, slot)| Some((conn, slot.as_mut()?)))
+    /// Who has the piece, as far as announced. Without a branch on what each has: nothing predicts that.
+    pub(crate) fn having(&self, piece: PieceIndex) -> ConnSet {
+        let (stride, word, bit) = (self.row(ConnId(1)).start, piece.0 as usize / 64, piece.0 % 64);
+        let has = |row: &[u64]| row[word] >> bit & 1;
+        let sets = self.rows.chunks(64 * stride);
+        // The row of a connection that is gone keeps what was in it.
+        let sets = sets.map(|rows| rows.chunks_exact(stride).rev().fold(0, |set, row| set << 1 | has(row)));
+        ConnSet::from_words(sets).intersection(&self.open)
     }
 
     /// One more than the highest number in use.

@@ -19,20 +19,16 @@ impl Peer {
     /// block that somebody else was asked for, if a snubbed connection or the endgame allows it.
     pub(super) fn ask(&mut self, now: Time, conn: ConnId, actions: &mut Vec<Action>) {
         let connections = self.connections.count() as usize;
-        let (Some(connection), Some(holder)) = (self.connections.get(conn), self.connections.holder(conn))
-        else {
-            return;
-        };
-        if !self.connections.can_ask(conn) {
-            return;
-        }
+        let asking = self.connections.get(conn).filter(|_| self.connections.can_ask(conn));
+        let Some(connection) = asking else { return };
+        let pieces = self.connections.pieces(conn);
         let room = self.depth(now, connection).saturating_sub(connection.outstanding.len());
         if room == 0 {
             self.set_starved(conn, false);
             return;
         }
         let mut picked = std::mem::take(&mut self.picked);
-        let asker = || Asker { conn, pieces: &holder.pieces, connections };
+        let asker = || Asker { conn, pieces, connections };
         let free =
             MAX_UNVERIFIED.saturating_sub(self.started_bytes()).div_ceil(u64::from(self.layout.block_size()));
         if free > 0 {

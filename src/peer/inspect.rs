@@ -11,7 +11,9 @@ use crate::peer::seam::RemotePeer;
 #[cfg(test)]
 use crate::rng::{Purpose, Stream};
 use crate::time::Time;
+#[cfg(test)]
 use crate::torrent::bitfield::Bitfield;
+use crate::torrent::bitfield::PieceSet;
 
 /// One connection as its peer sees it.
 #[derive(Clone, Copy, Debug)]
@@ -28,8 +30,8 @@ impl<'a> ConnectionView<'a> {
     }
 
     /// What the remote has announced.
-    pub fn pieces(&self) -> &'a Bitfield {
-        &self.holder.pieces
+    pub fn pieces(&self) -> PieceSet<'a> {
+        self.connections.pieces(self.conn)
     }
 
     pub fn am_interested(&self) -> bool {
@@ -128,6 +130,18 @@ impl Peer {
 
     pub(crate) fn doctored_holder(&mut self, conn: ConnId) -> &mut Holder {
         self.connections.holder_mut(conn).expect("an open connection")
+    }
+
+    pub(crate) fn doctored_pieces(
+        &mut self,
+        conn: ConnId,
+        change: impl FnOnce(&mut Bitfield) -> bool,
+    ) -> bool {
+        let mut pieces = Bitfield::empty(self.layout.pieces());
+        self.connections.pieces(conn).iter().for_each(|piece| drop(pieces.insert(piece)));
+        let changed = change(&mut pieces);
+        self.connections.set_pieces(conn, &pieces);
+        changed
     }
 
     pub(crate) fn doctored_connections(&mut self) -> &mut Connections {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use crate::event::{CloseReason, Event};
 use crate::id::ConnId;
-use crate::peer::connection::{Connection, Holder};
+use crate::peer::connection::{Connection, Connections, Holder};
 use crate::peer::seam::{Action, Direction, RemotePeer};
 use crate::peer::{Peer, emit};
 use crate::time::{Span, Time};
@@ -42,7 +42,7 @@ impl Peer {
         }
         emit(Event::Connected { remote: remote.index }, actions);
         let connection = Connection::new(remote, now, &self.policy);
-        let holder = Holder::new(self.layout.pieces(), now);
+        let holder = Holder::new(now);
         self.connections.insert(conn, connection, holder, self.policy.max_connections);
         self.heed_haves(conn);
         self.check_by(now + super::timers::KEEPALIVE_AFTER);
@@ -111,8 +111,7 @@ impl Peer {
         reason: CloseReason,
         actions: &mut Vec<Action>,
     ) -> bool {
-        let Some((connection, holder)) = self.connections.remove(conn) else { return false };
-        self.heed_haves(conn);
+        let Some(connection) = self.connections.get(conn) else { return false };
         for block in &connection.outstanding {
             self.picker.release(*block, conn);
         }
@@ -120,15 +119,18 @@ impl Peer {
         if connection.counted_as_seed {
             self.picker.leave_seed();
         } else {
-            self.picker.leave(&holder.pieces);
+            self.picker.leave(self.connections.pieces(conn));
         }
+        let both_complete = self.have.is_full() && self.connections.pieces(conn).is_full();
+        let Some(connection) = self.connections.remove(conn) else { return false };
+        self.heed_haves(conn);
         self.choker.closed(conn);
         let (addr, opened_at) = (connection.remote.addr, connection.opened_at);
         self.dialer.closed(now, addr, opened_at);
         if matches!(reason, CloseReason::Banned | CloseReason::SelfConnection) {
             self.dialer.forget(addr);
         }
-        if self.have.is_full() && holder.pieces.is_full() {
+        if both_complete {
             self.dialer.both_complete(addr);
         } else {
             let (left, enough) = (self.connections.count(), self.dialer.enough().unwrap_or(0));
@@ -223,7 +225,7 @@ impl Peer {
             emit(Event::Disconnected { remote: connection.remote.index, reason }, actions);
             actions.push(Action::Close { conn, reason });
         }
-        self.connections = Default::default();
+        self.connections = Connections::new(self.layout.pieces());
         self.stopped = true;
     }
 }

@@ -134,7 +134,7 @@ impl Peer {
             dialer: Dialer::new(setup.neighbours, policy.max_connections),
             blame: Blame::default(),
             schedule: setup.schedule.map(Schedule::new),
-            connections: Connections::default(),
+            connections: Connections::new(setup.layout.pieces()),
             next_round: now + phase,
             next_check: Time::NEVER,
             served: ConnId(0),
@@ -173,6 +173,12 @@ impl Peer {
             Input::Timeout => self.timeout(now, actions),
             Input::Leave => self.leave(actions),
         }
+    }
+
+    /// A number without a meaning, from the memory that a `have` for this piece will change. A driver that hands over
+    /// several in a row reads for all of them first, and waits for memory once instead of once for each.
+    pub fn look_ahead(&self, conn: ConnId, piece: PieceIndex) -> u64 {
+        self.connections.look_ahead(conn, piece) ^ u64::from(self.picker.availability(piece))
     }
 
     /// The connections on which a `have` may make this peer do something at once. On all others a `have` is only

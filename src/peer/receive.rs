@@ -94,15 +94,18 @@ impl Peer {
         if !self.layout.contains(piece) {
             return Err(CloseReason::BadPieceIndex);
         }
-        let Some(holder) = self.connections.holder_mut(conn) else { return Ok(()) };
-        if !holder.pieces.insert(piece) {
+        if !self.connections.gained(conn, piece) {
             return Ok(());
         }
-        let remote_complete = holder.pieces.is_full();
         self.picker.gained(piece);
         if self.have.contains(piece) {
-            return if remote_complete { self.unless_both_complete() } else { Ok(()) };
+            return if self.connections.pieces(conn).is_full() {
+                self.unless_both_complete()
+            } else {
+                Ok(())
+            };
         }
+        let Some(holder) = self.connections.holder_mut(conn) else { return Ok(()) };
         holder.useful += 1;
         // Elsewhere the pipeline is as full as it may be, or nothing of ours would be answered.
         if holder.starved || !holder.am_interested {
@@ -135,11 +138,12 @@ impl Peer {
         if complete {
             self.picker.join_seed();
         } else {
-            self.picker.join(&pieces);
+            self.picker.join(pieces.as_set());
         }
         if let Some(holder) = self.connections.holder_mut(conn) {
-            (holder.useful, holder.pieces) = (missing, pieces);
+            holder.useful = missing;
         }
+        self.connections.set_pieces(conn, &pieces);
         if complete {
             self.unless_both_complete()?;
         }
@@ -225,11 +229,11 @@ impl Peer {
         let snubbed = |other: &ConnId| self.connections.get(*other).is_some_and(|other| other.snubbed);
         let requesters = self.picker.requesters(block);
         let full = requesters.len() > 1 && requesters.iter().all(snubbed);
-        let another = self.connections.with_holders().any(|(other, connection, holder)| {
+        let another = self.connections.iter().any(|(other, connection)| {
             other != conn
                 && !connection.snubbed
                 && self.connections.can_ask(other)
-                && holder.pieces.contains(block.piece)
+                && self.connections.pieces(other).contains(block.piece)
                 && !requesters.contains(&other)
         });
         another && (full || self.picker.is_exclusive(block.piece))

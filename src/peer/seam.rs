@@ -170,6 +170,22 @@ impl ConnSet {
         (0..).zip(&self.0).all(|(at, word)| word & !other.0.get(at).copied().unwrap_or(0) == 0)
     }
 
+    /// 64 connections a word, the lowest in its lowest bit.
+    pub(crate) fn from_words(words: impl Iterator<Item = u64>) -> ConnSet {
+        ConnSet(words.collect())
+    }
+
+    /// Those that are not in the other set.
+    pub fn without(&self, other: &ConnSet) -> ConnSet {
+        let words = (0..).zip(&self.0);
+        ConnSet(words.map(|(at, word)| word & !other.0.get(at).copied().unwrap_or(0)).collect())
+    }
+
+    /// Those in both sets.
+    pub(crate) fn intersection(&self, other: &ConnSet) -> ConnSet {
+        ConnSet(self.0.iter().zip(&other.0).map(|(one, other)| one & other).collect())
+    }
+
     /// Those in either set.
     pub fn union(&self, other: &ConnSet) -> ConnSet {
         let words = self.0.len().max(other.0.len());

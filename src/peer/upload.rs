@@ -7,11 +7,11 @@ use smallvec::SmallVec;
 use crate::event::Event;
 use crate::id::{Block, ConnId, PieceIndex};
 use crate::peer::choker::{Candidate, Occasion, rare_pieces, rarity_score};
-use crate::peer::connection::{Connection, Holder};
+use crate::peer::connection::Connection;
 use crate::peer::seam::Action;
 use crate::peer::{Peer, emit};
 use crate::time::{Span, Time};
-use crate::torrent::bitfield::Bitfield;
+use crate::torrent::bitfield::{Bitfield, PieceSet};
 use crate::wire::message::Message;
 
 impl Peer {
@@ -92,24 +92,23 @@ impl Peer {
     fn candidates(&self, now: Time, candidates: &mut SmallVec<[Candidate; 64]>) {
         let (interested, unchoked) = (&self.connections.interested, &self.connections.unchoked);
         let rare = self.choker.wants_rarity().then(|| self.rare_pieces());
-        let score = |pieces: &Bitfield| rare.as_ref().map_or(0, |rare| rarity_score(rare, pieces));
-        let candidate = |conn, connection: &Connection, holder: &Holder| Candidate {
+        let score = |pieces: PieceSet<'_>| rare.as_ref().map_or(0, |rare| rarity_score(rare, pieces));
+        let candidate = |conn, connection: &Connection| Candidate {
             conn,
             interested: interested.contains(conn),
             unchoked: unchoked.contains(conn),
             snubbed: connection.snubbed,
             received: connection.received.sum(now),
             sent: connection.sent.sum(now),
-            rare: score(&holder.pieces),
+            rare: score(self.connections.pieces(conn)),
             connected_at: connection.opened_at,
             unchoked_at: connection.unchoked_at,
             pending: !connection.uploads.is_empty(),
             peer_id: connection.remote.peer_id,
         };
         let concerned = interested.union(unchoked);
-        let concerned = concerned.iter().filter_map(|conn| {
-            Some(candidate(conn, self.connections.get(conn)?, self.connections.holder(conn)?))
-        });
+        let concerned =
+            concerned.iter().filter_map(|conn| Some(candidate(conn, self.connections.get(conn)?)));
         candidates.extend(concerned);
     }
 

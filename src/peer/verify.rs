@@ -1,5 +1,7 @@
 //! The verdict on a piece: announced where good, asked for again where bad, and somebody to answer for it.
 
+use smallvec::SmallVec;
+
 use crate::event::{CloseReason, Event};
 use crate::id::{ConnId, PeerId, PieceIndex};
 use crate::peer::seam::{Action, ConnSet, Verdict};
@@ -47,20 +49,23 @@ impl Peer {
 
     /// HAVE to those who lack the piece; those who have it may have become useless to us.
     fn tell_everybody(&mut self, now: Time, piece: PieceIndex, actions: &mut Vec<Action>) {
-        let mut to = ConnSet::default();
-        let mut useless = Vec::new();
-        for (conn, holder) in self.connections.holders_mut() {
-            if holder.pieces.contains(piece) {
-                holder.useful -= 1;
-                if holder.useful == 0 {
-                    useless.push(conn);
-                }
-            } else if self.schedule.is_none() {
-                holder.last_sent_at = now;
-                self.totals.messages_sent += 1;
-                to.insert(conn);
+        let have = self.connections.having(piece);
+        let mut useless: SmallVec<[ConnId; 8]> = SmallVec::new();
+        for conn in have.iter() {
+            let Some(holder) = self.connections.holder_mut(conn) else { continue };
+            holder.useful -= 1;
+            if holder.useful == 0 {
+                useless.push(conn);
             }
         }
+        let others = self.connections.open.without(&have);
+        let to = if self.schedule.is_some() { ConnSet::default() } else { others };
+        for conn in to.iter() {
+            if let Some(holder) = self.connections.holder_mut(conn) {
+                holder.last_sent_at = now;
+            }
+        }
+        self.totals.messages_sent += u64::from(to.count());
         if !to.is_empty() {
             actions.push(Action::Have { piece, to });
         }
@@ -75,8 +80,8 @@ impl Peer {
             emit(Event::Completed, actions);
             self.announcer.completed(now);
         }
-        let complete = self.connections.with_holders().filter(|(_, _, other)| other.pieces.is_full());
-        let complete: Vec<ConnId> = complete.map(|(conn, _, _)| conn).collect();
+        let complete = |conn: &ConnId| self.connections.pieces(*conn).is_full();
+        let complete: Vec<ConnId> = self.connections.open.iter().filter(complete).collect();
         for conn in complete {
             self.close(now, conn, CloseReason::BothComplete, actions);
         }
@@ -117,14 +122,13 @@ impl Peer {
             idle.extend(connection.uploads.is_empty().then_some(conn));
         }
         idle.into_iter().for_each(|conn| self.connections.uploading.remove(conn));
-        let holders = self.connections.holders_mut().filter(|(_, holder)| holder.pieces.contains(piece));
-        let holders: Vec<ConnId> = holders
-            .map(|(conn, holder)| {
+        let having = self.connections.having(piece);
+        for conn in having.iter() {
+            if let Some(holder) = self.connections.holder_mut(conn) {
                 holder.useful += 1;
-                conn
-            })
-            .collect();
-        for conn in holders {
+            }
+        }
+        for conn in having.iter() {
             self.show_interest(now, conn, actions);
             self.ask(now, conn, actions);
         }

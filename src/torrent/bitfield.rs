@@ -1,15 +1,23 @@
 //! A set of pieces. In memory it is a row of 64-bit words, lowest piece in the lowest bit, so that the picker can
 //! combine rows word by word; on the wire it is BEP 3's bytes, lowest piece in the highest bit.
 
+use std::ops::Deref;
+
 use crate::id::PieceIndex;
 
-/// A set of pieces out of a fixed number of them.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Bitfield {
-    words: Box<[u64]>,
+/// A set of pieces out of a fixed number of them, in words that it owns ([`Bitfield`]) or that lie elsewhere ([`PieceSet`]).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Pieces<W> {
+    words: W,
     pieces: u32,
     count: u32,
 }
+
+/// A set of pieces by itself.
+pub type Bitfield = Pieces<Box<[u64]>>;
+
+/// A view of a set of pieces.
+pub type PieceSet<'a> = Pieces<&'a [u64]>;
 
 /// Why bytes from the wire are no bitfield of this torrent (BEP 3: exact length, spare bits clear).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,28 +41,6 @@ impl Bitfield {
             *last = (1 << (pieces % 64)) - 1;
         }
         Bitfield { words: words.into(), pieces, count: pieces }
-    }
-
-    /// How many pieces the torrent has.
-    pub fn pieces(&self) -> u32 {
-        self.pieces
-    }
-
-    /// How many of them are in the set.
-    pub fn count(&self) -> u32 {
-        self.count
-    }
-
-    pub fn is_full(&self) -> bool {
-        self.count == self.pieces
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-
-    pub fn contains(&self, piece: PieceIndex) -> bool {
-        self.words.get(piece.0 as usize / 64).is_some_and(|word| word >> (piece.0 % 64) & 1 == 1)
     }
 
     /// Returns whether the piece is new. The piece must exist.
@@ -83,30 +69,6 @@ impl Bitfield {
         true
     }
 
-    /// Piece `i` is bit `i % 64` of word `i / 64`; bits beyond the last piece are clear.
-    pub fn words(&self) -> &[u64] {
-        &self.words
-    }
-
-    /// The pieces of the set, ascending.
-    pub fn iter(&self) -> impl Iterator<Item = PieceIndex> + '_ {
-        self.words.iter().enumerate().flat_map(|(at, &word)| {
-            std::iter::successors(Some(word), |word| Some(word & word.wrapping_sub(1)))
-                .take_while(|word| *word != 0)
-                .map(move |word| PieceIndex(at as u32 * 64 + word.trailing_zeros()))
-        })
-    }
-
-    /// How many pieces of `self` are missing in `other`.
-    pub fn count_missing_in(&self, other: &Bitfield) -> u32 {
-        self.words.iter().zip(&other.words).map(|(mine, theirs)| (mine & !theirs).count_ones()).sum()
-    }
-
-    /// Whether `other` has every piece of `self`.
-    pub fn is_subset_of(&self, other: &Bitfield) -> bool {
-        self.words.iter().zip(&other.words).all(|(mine, theirs)| mine & !theirs == 0)
-    }
-
     /// The bytes of BEP 3's `bitfield` message.
     pub fn to_wire(&self) -> Vec<u8> {
         let bytes = self.pieces.div_ceil(8) as usize;
@@ -124,12 +86,72 @@ impl Bitfield {
         }
         field.count = field.words.iter().map(|word| word.count_ones()).sum();
         let spare =
-            field.words.iter().zip(&Bitfield::full(pieces).words).any(|(word, full)| word & !full != 0);
+            field.words.iter().zip(Bitfield::full(pieces).words()).any(|(word, full)| word & !full != 0);
         if spare { Err(BitfieldError::SpareBits) } else { Ok(field) }
     }
 }
 
-impl std::fmt::Debug for Bitfield {
+impl<W: Deref<Target = [u64]>> Pieces<W> {
+    /// How many pieces the torrent has.
+    pub fn pieces(&self) -> u32 {
+        self.pieces
+    }
+
+    /// How many of them are in the set.
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.count == self.pieces
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    pub fn contains(&self, piece: PieceIndex) -> bool {
+        self.words.get(piece.0 as usize / 64).is_some_and(|word| word >> (piece.0 % 64) & 1 == 1)
+    }
+
+    /// Piece `i` is bit `i % 64` of word `i / 64`; bits beyond the last piece are clear.
+    pub fn words(&self) -> &[u64] {
+        &self.words
+    }
+
+    /// The pieces of the set, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = PieceIndex> + '_ {
+        self.words.iter().enumerate().flat_map(|(at, &word)| {
+            std::iter::successors(Some(word), |word| Some(word & word.wrapping_sub(1)))
+                .take_while(|word| *word != 0)
+                .map(move |word| PieceIndex(at as u32 * 64 + word.trailing_zeros()))
+        })
+    }
+
+    /// How many pieces of `self` are missing in `other`.
+    pub fn count_missing_in(&self, other: &Pieces<impl Deref<Target = [u64]>>) -> u32 {
+        self.words.iter().zip(other.words.iter()).map(|(mine, theirs)| (mine & !theirs).count_ones()).sum()
+    }
+
+    /// Whether `other` has every piece of `self`.
+    pub fn is_subset_of(&self, other: &Pieces<impl Deref<Target = [u64]>>) -> bool {
+        self.words.iter().zip(other.words.iter()).all(|(mine, theirs)| mine & !theirs == 0)
+    }
+
+    pub fn as_set(&self) -> PieceSet<'_> {
+        PieceSet { words: &self.words, pieces: self.pieces, count: self.count }
+    }
+}
+
+impl<'a> PieceSet<'a> {
+    /// `words` as [`Pieces::words`] gives them, with `count` bits set in all.
+    pub fn new(words: &'a [u64], pieces: u32, count: u32) -> PieceSet<'a> {
+        debug_assert_eq!(words.iter().map(|word| word.count_ones()).sum::<u32>(), count);
+        PieceSet { words, pieces, count }
+    }
+}
+
+impl<W> std::fmt::Debug for Pieces<W> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Bitfield({} of {})", self.count, self.pieces)
     }

@@ -18,8 +18,9 @@ pub(super) struct Have {
     pub(super) piece: PieceIndex,
 }
 
-/// One host's HAVEs. What a sender touches lies together in it.
+/// One host's HAVEs. What a sender touches lies together in it, in one cache line.
 #[derive(Clone, Debug, Default)]
+#[repr(align(64))]
 pub(super) struct Inbox {
     /// In no order.
     waiting: Vec<Have>,

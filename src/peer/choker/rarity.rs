@@ -11,7 +11,7 @@ use super::{Candidate, Group, Rule, Situation, lot};
 use crate::id::{ConnId, PieceIndex};
 use crate::peer::policy::Policy;
 use crate::rng::Stream;
-use crate::torrent::bitfield::Bitfield;
+use crate::torrent::bitfield::{Bitfield, PieceSet};
 
 /// The rare pieces: held by at least one of the known peers and by at most 30 % of them, or by one.
 ///
@@ -28,8 +28,8 @@ pub fn rare_pieces(holders: impl ExactSizeIterator<Item = u32>, known_peers: u32
 }
 
 /// A peer's score: how many of the rare pieces are among `pieces`.
-pub fn score(rare: &Bitfield, pieces: &Bitfield) -> u32 {
-    rare.count() - rare.count_missing_in(pieces)
+pub fn score(rare: &Bitfield, pieces: PieceSet<'_>) -> u32 {
+    rare.count() - rare.count_missing_in(&pieces)
 }
 
 #[derive(Clone, Debug)]
@@ -154,6 +154,6 @@ mod tests {
         for piece in [0, 1, 3] {
             pieces.insert(PieceIndex(piece));
         }
-        assert_eq!(score(&rare, &pieces), 2);
+        assert_eq!(score(&rare, pieces.as_set()), 2);
     }
 }

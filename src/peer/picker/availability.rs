@@ -2,7 +2,7 @@
 
 use super::rows::{self, Row};
 use crate::id::PieceIndex;
-use crate::torrent::bitfield::Bitfield;
+use crate::torrent::bitfield::PieceSet;
 
 /// Holders per piece. Complete remotes are one number beside the counts, so they never cost a walk over the pieces;
 /// they raise all pieces alike and so matter to no comparison. Fewer than 32,768 connections are counted.
@@ -47,13 +47,13 @@ impl Availability {
         *count
     }
 
-    pub(super) fn join(&mut self, pieces: &Bitfield) {
+    pub(super) fn join(&mut self, pieces: PieceSet<'_>) {
         for (row, &word) in self.rows.iter_mut().zip(pieces.words()) {
             rows::raise(row, word);
         }
     }
 
-    pub(super) fn leave(&mut self, pieces: &Bitfield) {
+    pub(super) fn leave(&mut self, pieces: PieceSet<'_>) {
         for (row, &word) in self.rows.iter_mut().zip(pieces.words()) {
             rows::lower(row, word);
         }

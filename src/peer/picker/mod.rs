@@ -23,7 +23,7 @@ use smallvec::SmallVec;
 use crate::id::{BlockId, ConnId, PieceIndex};
 use crate::peer::policy::{PickerPolicy, StartedFirst};
 use crate::rng::Stream;
-use crate::torrent::bitfield::Bitfield;
+use crate::torrent::bitfield::{Bitfield, PieceSet};
 use crate::torrent::layout::Layout;
 use availability::Availability;
 use buckets::Buckets;
@@ -53,7 +53,7 @@ pub struct Picker {
 pub struct Asker<'a> {
     pub conn: ConnId,
     /// What the remote has: as many pieces as the torrent.
-    pub pieces: &'a Bitfield,
+    pub pieces: PieceSet<'a>,
     /// How many connections the peer has; one and a half times as many started pieces are enough.
     pub connections: usize,
 }
@@ -118,7 +118,7 @@ impl Picker {
     }
 
     /// A connection's pieces became known.
-    pub fn join(&mut self, pieces: &Bitfield) {
+    pub fn join(&mut self, pieces: PieceSet<'_>) {
         if self.is_sparse(pieces) {
             pieces.iter().for_each(|piece| self.gained(piece));
         } else {
@@ -128,7 +128,7 @@ impl Picker {
     }
 
     /// A connection that had joined is gone; `pieces` is what joined and all that was [gained](Self::gained) since.
-    pub fn leave(&mut self, pieces: &Bitfield) {
+    pub fn leave(&mut self, pieces: PieceSet<'_>) {
         if self.is_sparse(pieces) {
             pieces.iter().for_each(|piece| self.dropped(piece));
         } else {
@@ -138,7 +138,7 @@ impl Picker {
     }
 
     /// Whether single steps are cheaper than a walk over all counts.
-    fn is_sparse(&self, pieces: &Bitfield) -> bool {
+    fn is_sparse(&self, pieces: PieceSet<'_>) -> bool {
         pieces.count() <= pieces.pieces() / 64
     }
 
@@ -231,11 +231,6 @@ impl Picker {
     /// Whether any block of a wanted piece has been asked of nobody. Endgame only when not.
     pub fn has_free_block(&self) -> bool {
         !self.free.is_empty()
-    }
-
-    /// Whether a remote with these pieces has a block that has been asked of nobody.
-    pub fn has_free_block_for(&self, pieces: &Bitfield) -> bool {
-        pieces.words().iter().zip(self.free.words()).any(|(theirs, free)| theirs & free != 0)
     }
 
     /// A request was given up (choke, close, reject): the block is free again when no requester is left. A piece of exclusive

@@ -154,7 +154,7 @@ mod tests {
             world.touched.clear();
             world.records.clear();
             let pieces = Bitfield::full(world.layout.pieces());
-            let asker = Asker { conn, pieces: &pieces, connections: 2 };
+            let asker = Asker { conn, pieces: pieces.as_set(), connections: 2 };
             let mut draws = Stream::new(1, Entity::Scenario, Purpose::Picker);
             let picker = patient(world, index).doctored_picker();
             let block = picker.pick_second(asker, &|_| true, &mut draws).expect("a block asked of one peer");

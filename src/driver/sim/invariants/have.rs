@@ -122,7 +122,7 @@ mod tests {
             }) else {
                 return false;
             };
-            patient(world, index).doctored_holder(conn).pieces.remove(PIECE)
+            patient(world, index).doctored_pieces(conn, |pieces| pieces.remove(PIECE))
         });
         assert!(said.contains("but we lack some and heard only of"), "{said}");
     }

@@ -108,7 +108,7 @@ mod tests {
         let said = complaint(requests, |world| {
             let Some((index, conn)) = find(world, |own, _| asks(own)) else { return false };
             let piece = asked(world, index, conn);
-            patient(world, index).doctored_holder(conn).pieces.remove(piece)
+            patient(world, index).doctored_pieces(conn, |pieces| pieces.remove(piece))
         });
         assert!(said.contains("which it lacks"), "{said}");
     }

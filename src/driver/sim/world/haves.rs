@@ -1,6 +1,7 @@
 //! HAVEs: told to many, heeded by few.
 
 use std::collections::VecDeque;
+use std::hint::black_box;
 
 use crate::driver::sim::connection::Delivery;
 use crate::driver::sim::event::Event;
@@ -41,6 +42,10 @@ impl World {
         let mut due = std::mem::take(&mut self.due);
         self.inboxes[peer.0 as usize].take_due(self.position, &mut due);
         if !due.is_empty() {
+            if let Some(state) = &self.host(peer).peer {
+                let ahead = due.iter().map(|have| state.look_ahead(have.conn, have.piece));
+                black_box(ahead.fold(0, |all, one| all ^ one));
+            }
             let mut actions = std::mem::take(&mut self.actions);
             for Have { key, conn, piece } in due.drain(..) {
                 let Some(state) = self.host_mut(peer).peer.as_mut() else { continue };

@@ -34,19 +34,29 @@ fn assert_ties_uniform(buckets: bool, pieces: u32, theirs: &Bitfield, common: &B
     let mut picker =
         Picker::flat(layout, PickerPolicy::RarestFirst, StartedFirst::Equal, 0, &Bitfield::empty(pieces));
     picker.buckets = buckets.then(|| Buckets::new(pieces));
-    picker.join(theirs);
-    picker.join(common);
+    picker.join(theirs.as_set());
+    picker.join(common.as_set());
     let mut rng = Stream::new(5, Entity::Scenario, Purpose::Picker);
     let mut out = Vec::new();
     for &piece in started {
         let only = set_of(pieces, [piece]);
-        picker.pick(Asker { conn: ConnId(1), pieces: &only, connections: 500 }, 1, &mut rng, &mut out);
+        picker.pick(
+            Asker { conn: ConnId(1), pieces: only.as_set(), connections: 500 },
+            1,
+            &mut rng,
+            &mut out,
+        );
     }
     let rare = theirs.iter().filter(|&piece| !common.contains(piece));
     let expected: Vec<_> = rare.filter(|piece| started.is_empty() || started.contains(&piece.0)).collect();
     assert_uniform(&expected, || {
         out.clear();
-        picker.preview(Asker { conn: ConnId(0), pieces: theirs, connections: 500 }, 1, &mut rng, &mut out);
+        picker.preview(
+            Asker { conn: ConnId(0), pieces: theirs.as_set(), connections: 500 },
+            1,
+            &mut rng,
+            &mut out,
+        );
         out[0].piece
     });
 }
@@ -74,12 +84,17 @@ fn random_openings_are_uniform() {
         let nothing = Bitfield::empty(pieces);
         let mut picker = Picker::new(layout, PickerPolicy::Random, StartedFirst::Equal, 0, &nothing);
         let theirs = set_of(pieces, (0..pieces).filter(|piece| piece % one_in == 0));
-        picker.join(&set_of(pieces, 0..pieces / 2));
+        picker.join(set_of(pieces, 0..pieces / 2).as_set());
         let mut rng = Stream::new(6, Entity::Scenario, Purpose::Picker);
         let mut out = Vec::new();
         assert_uniform(&theirs.iter().collect::<Vec<_>>(), || {
             out.clear();
-            picker.preview(Asker { conn: ConnId(0), pieces: &theirs, connections: 2 }, 1, &mut rng, &mut out);
+            picker.preview(
+                Asker { conn: ConnId(0), pieces: theirs.as_set(), connections: 2 },
+                1,
+                &mut rng,
+                &mut out,
+            );
             out[0].piece
         });
     }
@@ -96,11 +111,11 @@ fn second_requests_are_uniform() {
         // The first connection is asked for 57 blocks, the second for 3: found by trying, and by counting.
         for (conn, range) in [(0, 0..57), (1, 57..60)] {
             let theirs = set_of(pieces, range);
-            let asker = Asker { conn: ConnId(conn), pieces: &theirs, connections: 3 };
+            let asker = Asker { conn: ConnId(conn), pieces: theirs.as_set(), connections: 3 };
             picker.pick(asker, 60, &mut rng, &mut Vec::new());
         }
         let all = Bitfield::full(pieces);
-        let asker = Asker { conn: ConnId(2), pieces: &all, connections: 3 };
+        let asker = Asker { conn: ConnId(2), pieces: all.as_set(), connections: 3 };
         let first = |piece: &PieceIndex| if piece.0 < 57 { ConnId(0) } else { ConnId(1) };
         let expected: Vec<_> = all.iter().filter(|piece| first(piece) == snubbed).collect();
         assert_uniform(&expected, || {

@@ -52,6 +52,30 @@ pub fn run(
     recorder: &mut dyn Recorder,
     control: &Control,
 ) -> Result<Outcome, DriverError> {
+    measured(scenario, random_seed, options, recorder, control).map(|(outcome, _)| outcome)
+}
+
+/// What a run took, in units that are the same on every machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Effort {
+    /// Events taken from the queue.
+    pub events: u64,
+    /// Times a peer was given an input, HAVEs that were only noted apart.
+    pub steps: u64,
+    /// HAVEs that were noted on the way.
+    pub haves: u64,
+    /// The most events that were pending at a time.
+    pub pending: u64,
+}
+
+/// [`run`], and what it took.
+pub fn measured(
+    scenario: &Scenario,
+    random_seed: u64,
+    options: &Options,
+    recorder: &mut dyn Recorder,
+    control: &Control,
+) -> Result<(Outcome, Effort), DriverError> {
     let mut world = World::new(scenario, random_seed, options);
     let mut invariants = options.check.then(|| Invariants::new(&world));
     let limit = Time::ZERO + scenario.time_limit;
@@ -62,7 +86,7 @@ pub fn run(
     }
     world.finish();
     world.hand_over(recorder, None)?;
-    Ok(Outcome { ended, at: world.now(), pace: None })
+    Ok((Outcome { ended, at: world.now(), pace: None }, world.effort))
 }
 
 impl World {

@@ -21,7 +21,7 @@ use crate::driver::sim::host::Host;
 use crate::driver::sim::inbox::{Have, Inbox};
 use crate::driver::sim::path::Paths;
 use crate::driver::sim::queue::{Key, Queue};
-use crate::driver::sim::{Fault, Options};
+use crate::driver::sim::{Effort, Fault, Options};
 use crate::event::{self, Record};
 use crate::id::{InfoHash, PeerIndex};
 use crate::peer::policy::Policy;
@@ -80,6 +80,7 @@ pub struct World {
     actions: Vec<Action>,
     inputs: VecDeque<Input>,
     due: Vec<Have>,
+    pub(super) effort: Effort,
 }
 
 impl World {
@@ -115,6 +116,7 @@ impl World {
             actions: Vec::new(),
             inputs: VecDeque::new(),
             due: Vec::new(),
+            effort: Effort::default(),
         };
         for peer in world.everybody() {
             let at = world.host(peer).plan.arrival;
@@ -172,6 +174,8 @@ impl World {
             self.position
         );
         (self.now, self.position) = (key.at(), key);
+        self.effort.events += 1;
+        self.effort.pending = self.effort.pending.max(self.queue.len() as u64);
         match event {
             Event::Arrive { peer } => self.arrive(peer),
             Event::Crash { peer, stay } => self.crash(peer, stay),
@@ -247,6 +251,7 @@ impl World {
     /// Hands one input to a peer and carries out what it wants done, with everything that follows at once.
     pub(super) fn input(&mut self, peer: PeerIndex, input: Input) {
         self.touched.push(peer);
+        self.effort.steps += 1;
         self.note_haves(peer);
         let mut inputs = std::mem::take(&mut self.inputs);
         let mut actions = std::mem::take(&mut self.actions);

@@ -44,6 +44,7 @@ pub(super) struct Calendar<E> {
     /// First of the cells that are free.
     vacant: u32,
     beyond: BinaryHeap<Reverse<Entry<E>>>,
+    len: usize,
     load: Load,
 }
 
@@ -78,18 +79,25 @@ impl<E: Copy> Calendar<E> {
             slab: Vec::new(),
             vacant: NONE,
             beyond: BinaryHeap::new(),
+            len: 0,
             load: Load::default(),
         }
     }
 
     pub(super) fn push(&mut self, key: Key, event: E) {
         self.load.events += 1;
+        self.len += 1;
         self.place(Entry { key, event });
     }
 
     pub(super) fn pop(&mut self) -> Option<(Key, E)> {
         self.next()?;
+        self.len -= 1;
         self.sorted.pop().map(|entry| (entry.key, entry.event))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
     }
 
     /// The key of what comes next.

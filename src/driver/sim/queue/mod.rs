@@ -79,6 +79,11 @@ impl<E: Copy> Queue<E> {
         next
     }
 
+    /// How many events are pending.
+    pub(super) fn len(&self) -> usize {
+        self.calendar.len()
+    }
+
     pub(super) fn next_at(&mut self) -> Option<Time> {
         self.calendar.next().map(|key| key.at())
     }

@@ -46,6 +46,7 @@ impl World {
                 let ahead = due.iter().map(|have| state.look_ahead(have.conn, have.piece));
                 black_box(ahead.fold(0, |all, one| all ^ one));
             }
+            self.effort.haves += due.len() as u64;
             let mut actions = std::mem::take(&mut self.actions);
             for Have { key, conn, piece } in due.drain(..) {
                 let Some(state) = self.host_mut(peer).peer.as_mut() else { continue };

@@ -1,10 +1,9 @@
 //! One connection as the peer sees it: what the remote has, who chokes whom, what is asked for on either side.
 
-use std::collections::VecDeque;
+use smallvec::SmallVec;
 
 use crate::id::{Block, BlockId, ConnId, PieceIndex};
-use crate::peer::policy::Policy;
-use crate::peer::rates::Window;
+use crate::peer::rates::Rates;
 use crate::peer::seam::{ConnSet, RemotePeer};
 use crate::time::Time;
 use crate::torrent::bitfield::{Bitfield, PieceSet};
@@ -19,19 +18,15 @@ pub(crate) struct Connection {
     /// When we last unchoked it, also after it was choked again.
     pub(crate) unchoked_at: Option<Time>,
     /// Our requests that are not answered yet, oldest first.
-    pub(crate) outstanding: Vec<BlockId>,
+    pub(crate) outstanding: SmallVec<[BlockId; 4]>,
     /// When we first asked for something since it unchoked us; from then on its rate counts.
     pub(crate) asking_since: Option<Time>,
     /// Since when it owes us a block without having delivered one.
     pub(crate) owing_since: Time,
     pub(crate) snubbed: bool,
     /// Its requests that are not answered yet, oldest first.
-    pub(crate) uploads: VecDeque<Block>,
-    /// Bytes over the choker's window.
-    pub(crate) received: Window,
-    pub(crate) sent: Window,
-    /// Bytes over the pipeline's window.
-    pub(crate) recent: Window,
+    pub(crate) uploads: SmallVec<[Block; 4]>,
+    pub(crate) rates: Rates,
     /// Requests we took back and that it may have answered all the same.
     pub(crate) cancelled: u32,
     /// Blocks it sent without being asked.
@@ -39,20 +34,18 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(remote: RemotePeer, now: Time, policy: &Policy) -> Connection {
+    pub(crate) fn new(remote: RemotePeer, now: Time) -> Connection {
         Connection {
             remote,
             opened_at: now,
             counted_as_seed: false,
             unchoked_at: None,
-            outstanding: Vec::new(),
+            outstanding: SmallVec::new(),
             asking_since: None,
             owing_since: now,
             snubbed: false,
-            uploads: VecDeque::new(),
-            received: Window::new(policy.rate_window),
-            sent: Window::new(policy.rate_window),
-            recent: Window::new(policy.pipeline.rate_window),
+            uploads: SmallVec::new(),
+            rates: Rates::default(),
             cancelled: 0,
             unrequested: 0,
         }

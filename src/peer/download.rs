@@ -4,6 +4,7 @@ use crate::event::{BlockFate, CloseReason, Event};
 use crate::id::{Block, BlockId, ConnId};
 use crate::peer::connection::Connection;
 use crate::peer::picker::{Asker, Received};
+use crate::peer::rates::Window;
 use crate::peer::seam::Action;
 use crate::peer::{Peer, emit, pipeline};
 use crate::time::Time;
@@ -86,9 +87,9 @@ impl Peer {
         if connection.snubbed {
             return 1;
         }
-        let reach = connection.recent.reach(now);
+        let reach = Window::new(self.policy.pipeline.rate_window).reach(now);
         let asking = connection.asking_since.map_or(reach, |since| now.since(since).min(reach));
-        let bytes = connection.recent.sum(now);
+        let bytes = connection.rates.recent(now);
         pipeline::depth(&self.policy.pipeline, bytes, asking, self.layout.block_size(), u32::MAX) as usize
     }
 
@@ -122,8 +123,7 @@ impl Peer {
             return self.unrequested_block(conn, range, actions);
         };
         // Only what we asked for earns anything.
-        connection.received.add(now, length);
-        connection.recent.add(now, length);
+        connection.rates.receive(now, length, &self.policy);
         connection.owing_since = now;
         connection.snubbed = false;
         self.last_block_at = now;

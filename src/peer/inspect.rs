@@ -138,7 +138,9 @@ impl Peer {
         change: impl FnOnce(&mut Bitfield) -> bool,
     ) -> bool {
         let mut pieces = Bitfield::empty(self.layout.pieces());
-        self.connections.pieces(conn).iter().for_each(|piece| drop(pieces.insert(piece)));
+        for piece in self.connections.pieces(conn).iter() {
+            pieces.insert(piece);
+        }
         let changed = change(&mut pieces);
         self.connections.set_pieces(conn, &pieces);
         changed

@@ -41,7 +41,7 @@ impl Peer {
             self.resume_rounds(now);
         }
         emit(Event::Connected { remote: remote.index }, actions);
-        let connection = Connection::new(remote, now, &self.policy);
+        let connection = Connection::new(remote, now);
         let holder = Holder::new(now);
         self.connections.insert(conn, connection, holder, self.policy.max_connections);
         self.heed_haves(conn);

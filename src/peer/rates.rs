@@ -1,6 +1,7 @@
 //! How many bytes crossed a connection lately: exact sums, no averages that decay, so that equal traffic compares
 //! equal.
 
+use crate::peer::policy::Policy;
 use crate::time::{Span, Time};
 
 const BUCKETS: u64 = 8;
@@ -58,6 +59,72 @@ impl Window {
     }
 }
 
+/// What flowed over one connection lately. Most connections of a peer carry nothing most of the time: then nothing is
+/// kept.
+#[derive(Clone, Debug, Default)]
+pub struct Rates(Option<Box<Windows>>);
+
+#[derive(Clone, Debug)]
+struct Windows {
+    /// Over the choker's window.
+    received: Window,
+    sent: Window,
+    /// Received, over the pipeline's window.
+    recent: Window,
+}
+
+impl Rates {
+    pub fn receive(&mut self, now: Time, bytes: u64, policy: &Policy) {
+        let windows = self.windows(policy);
+        windows.received.add(now, bytes);
+        windows.recent.add(now, bytes);
+    }
+
+    pub fn send(&mut self, now: Time, bytes: u64, policy: &Policy) {
+        self.windows(policy).sent.add(now, bytes);
+    }
+
+    /// Bytes received within the choker's window.
+    pub fn received(&self, now: Time) -> u64 {
+        self.0.as_ref().map_or(0, |windows| windows.received.sum(now))
+    }
+
+    /// Bytes sent within the choker's window.
+    pub fn sent(&self, now: Time) -> u64 {
+        self.0.as_ref().map_or(0, |windows| windows.sent.sum(now))
+    }
+
+    /// Bytes received within the pipeline's window.
+    pub fn recent(&self, now: Time) -> u64 {
+        self.0.as_ref().map_or(0, |windows| windows.recent.sum(now))
+    }
+
+    /// What was received counts for the pipeline no longer.
+    pub fn forget_recent(&mut self) {
+        if let Some(windows) = &mut self.0 {
+            windows.recent.clear();
+        }
+    }
+
+    /// Keeps nothing where every sum is 0.
+    pub fn rest(&mut self, now: Time) {
+        let idle = self.received(now) == 0 && self.sent(now) == 0 && self.recent(now) == 0;
+        if idle && self.0.is_some() {
+            self.0 = None;
+        }
+    }
+
+    fn windows(&mut self, policy: &Policy) -> &mut Windows {
+        self.0.get_or_insert_with(|| {
+            Box::new(Windows {
+                received: Window::new(policy.rate_window),
+                sent: Window::new(policy.rate_window),
+                recent: Window::new(policy.pipeline.rate_window),
+            })
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +150,24 @@ mod tests {
         window.add(at(0), u64::MAX);
         window.add(at(1), 1);
         assert_eq!(window.sum(at(2)), u64::from(u32::MAX));
+    }
+
+    #[test]
+    fn rates_at_rest_are_kept_only_while_they_count() {
+        let (mut rates, policy) = (Rates::default(), Policy::default());
+        rates.receive(at(0), 10, &policy);
+        rates.send(at(0), 20, &policy);
+        rates.rest(at(10_000));
+        assert_eq!(
+            (rates.received(at(10_000)), rates.sent(at(10_000)), rates.recent(at(10_000))),
+            (10, 20, 0)
+        );
+        rates.rest(at(20_000));
+        assert!(rates.0.is_none());
+        rates.receive(at(30_000), 5, &policy);
+        assert_eq!((rates.received(at(30_000)), rates.recent(at(30_000))), (5, 5));
+        rates.forget_recent();
+        assert_eq!((rates.received(at(30_000)), rates.recent(at(30_000))), (5, 0));
     }
 
     #[test]

@@ -46,7 +46,7 @@ impl Peer {
     fn choked_by(&mut self, now: Time, conn: ConnId, actions: &mut Vec<Action>) -> Result<(), CloseReason> {
         let Some(connection) = self.connections.get_mut(conn) else { return Ok(()) };
         connection.asking_since = None;
-        connection.recent.clear();
+        connection.rates.forget_recent();
         let given_up = std::mem::take(&mut connection.outstanding);
         self.connections.unchoking.remove(conn);
         for block in &given_up {
@@ -167,7 +167,7 @@ impl Peer {
         if connection.uploads.len() >= MAX_QUEUED_REQUESTS {
             return Err(CloseReason::TooManyRequests);
         }
-        connection.uploads.push_back(block);
+        connection.uploads.push(block);
         self.connections.uploading.insert(conn);
         Ok(())
     }

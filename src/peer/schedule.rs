@@ -56,7 +56,7 @@ impl Peer {
     /// its turn and asks once more, because it took us for snubbed, is served first.
     pub(super) fn whose_turn(&self, schedule: &Schedule) -> Option<ConnId> {
         let asking = self.connections.iter().filter_map(|(conn, connection)| {
-            let asked = connection.uploads.front()?;
+            let asked = connection.uploads.first()?;
             Some((schedule.is_turn_of(connection.remote.peer_id, asked.piece), conn))
         });
         asking.min().map(|(_, conn)| conn)

@@ -1,7 +1,5 @@
 //! Who may download from us, and which block goes out next.
 
-use std::collections::VecDeque;
-
 use smallvec::SmallVec;
 
 use crate::event::Event;
@@ -29,10 +27,13 @@ impl Peer {
             None => self.next_in_turn(ready)?,
         };
         let connection = self.connections.get_mut(conn)?;
-        let block = connection.uploads.pop_front()?;
+        if connection.uploads.is_empty() {
+            return None;
+        }
+        let block = connection.uploads.remove(0);
         let last = connection.uploads.is_empty();
         self.served = conn;
-        connection.sent.add(now, u64::from(block.length));
+        connection.rates.send(now, u64::from(block.length), &self.policy);
         self.uploaded += u64::from(block.length);
         self.totals.messages_sent += 1;
         emit(Event::Uploaded { to: connection.remote.index, block }, actions);
@@ -55,6 +56,7 @@ impl Peer {
 
     pub(super) fn choke_round(&mut self, now: Time, actions: &mut Vec<Action>) {
         self.choose_unchoked(now, Occasion::Round, actions);
+        self.connections.iter_mut().for_each(|(_, connection)| connection.rates.rest(now));
     }
 
     /// Somebody became interested, or a slot was given up: fill it at once.
@@ -98,8 +100,8 @@ impl Peer {
             interested: interested.contains(conn),
             unchoked: unchoked.contains(conn),
             snubbed: connection.snubbed,
-            received: connection.received.sum(now),
-            sent: connection.sent.sum(now),
+            received: connection.rates.received(now),
+            sent: connection.rates.sent(now),
             rare: score(self.connections.pieces(conn)),
             connected_at: connection.opened_at,
             unchoked_at: connection.unchoked_at,
@@ -132,7 +134,7 @@ impl Peer {
         let Some(connection) = self.connections.get_mut(conn) else { return };
         let held = connection.unchoked_at.map_or(Span::MAX, |since| now.since(since));
         // Given back and not only emptied: most connections are choked most of the time.
-        connection.uploads = VecDeque::new();
+        connection.uploads = SmallVec::new();
         let remote = connection.remote.index;
         assert!(
             !self.connections.interested.contains(conn) || held >= self.policy.round,

@@ -14,6 +14,8 @@
 
 use std::cmp::Reverse;
 
+use smallvec::SmallVec;
+
 use super::{Candidate, Group, Rule, Situation, lot};
 use crate::id::ConnId;
 use crate::peer::policy::Policy;
@@ -27,7 +29,7 @@ pub(super) struct TitForTat {
     newcomer_weight: u64,
     /// How many rounds there have been.
     round: u64,
-    by_lot: Vec<Lot>,
+    by_lot: SmallVec<[Lot; 8]>,
 }
 
 /// A slot held by lot.
@@ -46,7 +48,7 @@ impl TitForTat {
             optimistic_rounds: u64::from(policy.optimistic_rounds),
             newcomer_weight: u64::from(policy.newcomer_weight.max(1)),
             round: 0,
-            by_lot: Vec::new(),
+            by_lot: SmallVec::new(),
         }
     }
 

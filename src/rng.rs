@@ -39,6 +39,7 @@ pub enum Purpose {
     Fault = 14,
     Overlay = 15,
     Abort = 16,
+    Order = 17,
 }
 
 /// A seeded stream of draws.

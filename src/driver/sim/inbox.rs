@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn what_has_come_is_handed_over_in_order_and_what_is_under_way_stays() {
-        let (mut inbox, mut queue, mut due) = (Inbox::default(), Queue::new(1), Vec::new());
+        let (mut inbox, mut queue, mut due) = (Inbox::default(), Queue::new([0]), Vec::new());
         let [late, early, now] = [9, 3, 5].map(|nanos| have(&mut queue, nanos, 1));
         for have in [late, early, now] {
             assert!(!inbox.post(have), "nobody is heeded");
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_heeded_connection_wakes_its_host_also_for_what_was_sent_before() {
-        let (mut inbox, mut queue) = (Inbox::default(), Queue::new(1));
+        let (mut inbox, mut queue) = (Inbox::default(), Queue::new([0]));
         let [first, other] = [1, 2].map(|conn| have(&mut queue, 5, conn));
         assert!(!inbox.post(first) && !inbox.post(other));
         let (mut heeded, mut woken) = (ConnSet::default(), Vec::new());

@@ -26,6 +26,7 @@ use crate::event::{self, Record};
 use crate::id::{InfoHash, PeerIndex};
 use crate::peer::policy::Policy;
 use crate::peer::{Action, Input, Peer};
+use crate::rng::{Entity, Purpose, Stream};
 use crate::scenario::Scenario;
 use crate::scenario::population::Population;
 use crate::time::Time;
@@ -83,12 +84,26 @@ pub struct World {
     pub(super) effort: Effort,
 }
 
+/// Who comes first where several peers do something at the same instant: drawn for every run, for the order of the file
+/// must not favour anybody. By each peer's own draw, so that one more peer changes nothing between the others. The
+/// tracker comes last.
+fn ranks(peers: u32, random_seed: u64) -> Vec<u32> {
+    let draw = |peer| Stream::new(random_seed, Entity::Peer(PeerIndex(peer)), Purpose::Order).below(u64::MAX);
+    let mut order: Vec<(u64, u32)> = (0..peers).map(|peer| (draw(peer), peer)).collect();
+    order.sort_unstable();
+    let mut ranks = vec![peers; peers as usize + 1];
+    for (rank, (_, peer)) in (0..).zip(order) {
+        ranks[peer as usize] = rank;
+    }
+    ranks
+}
+
 impl World {
     /// The world before anything has happened: every arrival is scheduled.
     pub fn new(scenario: &Scenario, random_seed: u64, options: &Options) -> World {
         let population = Population::draw(scenario, random_seed);
         let layout = scenario.content.layout;
-        let sources = population.peers.len() + 2;
+        let peers = population.peers.len() as u32;
         let paths = Paths::new(&options.fault, &population.peers, random_seed);
         let mut world = World {
             have_events: options.have_events || options.through_codec || paths.is_some(),
@@ -106,7 +121,7 @@ impl World {
             tracker: Tracker::new(scenario.tracker, random_seed),
             tracker_timer_at: None,
             answers: Vec::new(),
-            queue: Queue::new(sources),
+            queue: Queue::new(ranks(peers, random_seed)),
             parcels: Parcels::default(),
             fault: options.fault.clone(),
             codec: options.through_codec.then(|| Codec::new(layout.pieces(), layout.largest_request())),

@@ -62,22 +62,34 @@ impl PartialOrd for Key {
 #[derive(Clone, Debug)]
 pub(super) struct Queue<E> {
     calendar: Calendar<E>,
-    /// How many events each source has caused.
-    sequences: Vec<u32>,
+    sources: Vec<Source>,
     /// What was taken last: the cause of what comes in now.
     present: Key,
 }
 
+#[derive(Clone, Copy, Debug)]
+struct Source {
+    /// Its place among all sources where several cause something for the same moment.
+    rank: u32,
+    /// How many events it has caused.
+    sequence: u32,
+}
+
 impl<E: Copy> Queue<E> {
-    pub(super) fn new(sources: usize) -> Queue<E> {
-        Queue { calendar: Calendar::new(), sequences: vec![0; sources], present: Key::start_of(Time::ZERO) }
+    /// One source for each rank.
+    pub(super) fn new(ranks: impl IntoIterator<Item = u32>) -> Queue<E> {
+        Queue {
+            calendar: Calendar::new(),
+            sources: ranks.into_iter().map(|rank| Source { rank, sequence: 0 }).collect(),
+            present: Key::start_of(Time::ZERO),
+        }
     }
 
     /// The place of the next thing that `source` causes, to happen at `at`.
     pub(super) fn stamp(&mut self, at: Time, source: u32) -> Key {
-        let sequence = &mut self.sequences[source as usize];
+        let Source { rank, sequence } = &mut self.sources[source as usize];
         let depth = if at == self.present.at() { self.present.depth.saturating_add(1) } else { 0 };
-        let key = Key::new(at, depth, source, *sequence);
+        let key = Key::new(at, depth, *rank, *sequence);
         *sequence = sequence.checked_add(1).expect("nobody causes 2^32 events");
         key
     }
@@ -115,7 +127,7 @@ mod tests {
 
     #[test]
     fn events_come_by_time_then_source_then_sequence() {
-        let mut queue = Queue::new(3);
+        let mut queue = Queue::new(0..3);
         let (early, late) = (Time::from_nanos(1), Time::from_nanos(2));
         queue.push(late, 0, 'd');
         queue.push(early, 2, 'b');
@@ -127,7 +139,7 @@ mod tests {
 
     #[test]
     fn what_is_caused_within_an_instant_comes_behind_everything_that_caused_it() {
-        let mut queue = Queue::new(3);
+        let mut queue = Queue::new(0..3);
         let now = Time::from_nanos(7);
         queue.push(now, 1, 'a');
         queue.push(now, 2, 'b');
@@ -139,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_place_stamped_early_may_be_filled_later() {
-        let mut queue = Queue::new(2);
+        let mut queue = Queue::new(0..2);
         let at = Time::from_nanos(5);
         let first = queue.stamp(at, 0);
         queue.push(at, 0, 'b');

@@ -115,6 +115,24 @@ impl Peer {
         Ok(())
     }
 
+    /// A `have` came at `at` on a connection that is not [heeded](Peer::heeded_haves): what
+    /// [`handle`](Peer::handle) would do, which comes to nothing but noting it. Most of what a simulated peer is told.
+    pub fn note_have(&mut self, at: Time, conn: ConnId, piece: PieceIndex) {
+        debug_assert!(!self.heeded_haves.contains(conn) && self.layout.contains(piece));
+        let Some(holder) = self.connections.holder_mut(conn) else { return };
+        holder.last_received_at = at;
+        holder.heard = true;
+        self.totals.messages_received += 1;
+        if self.connections.gained(conn, piece) {
+            self.picker.gained(piece);
+            if !self.have.contains(piece)
+                && let Some(holder) = self.connections.holder_mut(conn)
+            {
+                holder.useful += 1;
+            }
+        }
+    }
+
     fn bitfield_from(
         &mut self,
         now: Time,

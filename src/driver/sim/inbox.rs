@@ -36,6 +36,11 @@ impl Inbox {
         self.heeded.contains(have.conn)
     }
 
+    /// How many HAVEs have not been handed over.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Moves what has come up to `position` (included) to `due`, in order.
     pub(super) fn take_due(&mut self, position: Key, due: &mut Vec<Have>) {
         if self.waiting.is_empty() {

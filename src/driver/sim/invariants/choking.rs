@@ -38,6 +38,8 @@ impl Invariant for Choking {
                 self.unchoked.insert((peer, remote), record.at);
             }
             Event::Choked { remote: Some(remote) } => {
+                // Also where the same one draws the slot anew within this step.
+                self.by_lot.retain(|(owner, _, other), _| (*owner, *other) != (peer, remote));
                 if let Some(since) = self.unchoked.remove(&(peer, remote)) {
                     self.choked.push((peer, remote, record.at.since(since)));
                 }

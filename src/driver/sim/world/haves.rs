@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::hint::black_box;
 
+use smallvec::SmallVec;
+
 use crate::driver::sim::connection::Delivery;
 use crate::driver::sim::event::Event;
 use crate::driver::sim::inbox::Have;
@@ -14,16 +16,24 @@ use crate::wire::message::Message;
 impl World {
     /// A peer tells these connections that it has a piece now.
     pub(super) fn send_haves(&mut self, peer: PeerIndex, piece: PieceIndex, to: &ConnSet) {
+        let mut targets: SmallVec<[(PeerIndex, Have); 64]> = SmallVec::new();
         for conn in to.iter() {
             let Some(slot) = self.host(peer).slot(conn) else { continue };
             // Before the other end is open there is no inbox to put it in.
-            let Some((remote, conn)) = slot.far.filter(|_| !self.have_events) else {
-                self.send(slot.link, slot.side.other(), Delivery::Message(Message::Have(piece)));
-                continue;
-            };
-            let key = self.queue.stamp(self.now + slot.latency, peer.0);
-            if self.inboxes[remote.0 as usize].post(Have { key, conn, piece }) {
-                self.queue.insert(key, Event::Wake { peer: remote });
+            match slot.far.filter(|_| !self.have_events) {
+                Some((remote, conn)) => {
+                    let key = self.queue.stamp(self.now + slot.latency, peer.0);
+                    targets.push((remote, Have { key, conn, piece }));
+                }
+                None => self.send(slot.link, slot.side.other(), Delivery::Message(Message::Have(piece))),
+            }
+        }
+        // Look first: the inboxes lie anywhere, and this waits for their memory once instead of once for each.
+        let looked = targets.iter().map(|(remote, ..)| self.inboxes[remote.0 as usize].waiting());
+        black_box(looked.fold(0, |all, one| all ^ one));
+        for (remote, have) in targets {
+            if self.inboxes[remote.0 as usize].post(have) {
+                self.queue.insert(have.key, Event::Wake { peer: remote });
             }
         }
     }
@@ -50,6 +60,10 @@ impl World {
             let mut actions = std::mem::take(&mut self.actions);
             for Have { key, conn, piece } in due.drain(..) {
                 let Some(state) = self.host_mut(peer).peer.as_mut() else { continue };
+                if !state.heeded_haves().contains(conn) {
+                    state.note_have(key.at(), conn, piece);
+                    continue;
+                }
                 state.handle(key.at(), Input::Received { conn, message: Message::Have(piece) }, &mut actions);
                 debug_assert!(
                     actions.is_empty() || key.at() == self.now,

@@ -163,18 +163,17 @@ impl Peer {
         self.announcer.succeeded(now, response);
         emit(Event::Announced { peers: response.peers.len() as u32 }, actions);
         self.dialer.learn(&response.peers, self.addr);
-        self.dialer.starve(self.starves(now));
         self.make_room(now, actions);
         self.dial(now, actions);
     }
 
-    /// A peer that has got nothing for long, is connected to as many as it seeks, and knows of others gives up half of
+    /// A peer that has got nothing for long, is connected to as many as it may, and knows of others gives up half of
     /// the connections on which nothing is under way, the least interested and oldest first. Otherwise a few peers that
     /// have nothing for each other, or nothing to give, could stay among themselves for ever. (libtorrent's peer
     /// turnover, for peers that starve.)
     fn make_room(&mut self, now: Time, actions: &mut Vec<Action>) {
-        let seeks = self.dialer.seeks(self.connections.count());
-        if seeks || !self.starves(now) || !self.dialer.has_others() {
+        let full = self.dialer.is_full(self.connections.count());
+        if !full || self.hunger(now) < self.policy.snub_after || !self.dialer.has_others() {
             return;
         }
         let all = &self.connections;
@@ -192,9 +191,9 @@ impl Peer {
         }
     }
 
-    /// It lacks something and has got nothing for long.
-    pub(super) fn starves(&self, now: Time) -> bool {
-        !self.have.is_full() && now.since(self.last_block_at) >= self.policy.snub_after
+    /// For how long it has got nothing although it lacks something.
+    pub(super) fn hunger(&self, now: Time) -> Span {
+        if self.have.is_full() { Span::ZERO } else { now.since(self.last_block_at) }
     }
 
     pub(super) fn announce_failed(&mut self, now: Time, reason: Box<str>, actions: &mut Vec<Action>) {

@@ -155,9 +155,9 @@ impl Peer {
         actions: &mut Vec<Action>,
     ) -> Result<(), CloseReason> {
         let Some(connection) = self.connections.get_mut(conn) else { return Ok(()) };
-        let late = connection.cancelled > 0
-            && self.layout.block_id(range).is_some_and(|block| !self.picker.is_missing(block));
-        let fate = if late { BlockFate::Duplicate } else { BlockFate::Unrequested };
+        let late = connection.cancelled > 0;
+        let useless = self.layout.block_id(range).is_some_and(|block| !self.picker.is_missing(block));
+        let fate = if late && useless { BlockFate::Duplicate } else { BlockFate::Unrequested };
         emit(Event::Downloaded { from: connection.remote.index, block: range, fate }, actions);
         if late {
             connection.cancelled -= 1;

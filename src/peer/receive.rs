@@ -48,6 +48,8 @@ impl Peer {
         connection.asking_since = None;
         connection.rates.forget_recent();
         let given_up = std::mem::take(&mut connection.outstanding);
+        // It may have unchoked us again before they came there: then it answers them, and those that follow.
+        connection.cancelled = connection.cancelled.saturating_add(given_up.len() as u32);
         self.connections.unchoking.remove(conn);
         for block in &given_up {
             self.picker.release(*block, conn);

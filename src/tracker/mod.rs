@@ -142,6 +142,11 @@ impl Tracker {
         self.expiring.first().map(|(at, ..)| *at)
     }
 
+    /// Between two regular announces of a peer.
+    pub fn interval(&self) -> Span {
+        self.settings.interval
+    }
+
     /// The living entries of a swarm, seeds and leechers, and how often it was downloaded; `None` if it is unknown.
     pub fn counts(&self, info_hash: &InfoHash) -> Option<SwarmCounts> {
         self.swarms.get(info_hash).map(Swarm::counts)

@@ -54,7 +54,7 @@ pub struct World {
     pub(super) position: Key,
     pub(super) layout: Layout,
     pub(super) random_seed: u64,
-    policy: Policy,
+    pub(super) policy: Policy,
     pub(super) hosts: Vec<Host>,
     /// Of every host; `have_events` instead where a HAVE may take longer than its path's latency, or become bytes.
     inboxes: Vec<Inbox>,

@@ -9,7 +9,8 @@ use crate::event::{Event, Record};
 use crate::time::{Span, Time};
 
 pub(super) struct Liveness {
-    /// Longer than this nothing may stand still: ten minutes, or many block times of the slowest link.
+    /// Longer than this nothing may stand still: ten minutes, many block times of the slowest link, or what it takes to
+    /// meet everybody by turns.
     patience: Span,
     /// Starts when deliveries are no longer disturbed: no progress is promised before.
     last_change: Time,
@@ -23,7 +24,10 @@ impl Liveness {
         let patience = Span::from_secs(600).max(slowest.unwrap_or_default() * 100);
         // A connection that lost something is given up after five minutes; what it asked for is free from then on.
         let given_up = if world.fault.disturbances.is_empty() { Span::ZERO } else { Span::from_secs(300) };
-        let patience = patience + given_up + world.fault.longest_delay();
+        // Who may have fewer connections than there are peers meets them few by few, at its announces.
+        let (peers, most) = (world.hosts.len() as u64, u64::from(world.policy.max_connections.max(1)));
+        let meeting = if peers > most { world.tracker.interval() * (4 * peers / most) } else { Span::ZERO };
+        let patience = patience.max(meeting) + given_up + world.fault.longest_delay();
         Liveness { patience, last_change: world.fault.calm_from() }
     }
 }

@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_starves_is_not_content_with_its_number() {
+    fn a_peer_that_starves_is_not_content_with_its_number_as_in_swarm_2739() {
         let mut dialer = from_tracker(Some(7));
         dialer.starve(true);
         assert!(dialer.seeks(39) && !dialer.seeks(40));

@@ -377,3 +377,21 @@ fn a_snubbed_remote_gives_back_the_piece_that_it_alone_was_to_send_again() {
         |action: &&Action| matches!(action, Action::Send { conn: ConnId(1), message: Message::Request(_) });
     assert_eq!(bench.actions.iter().filter(to_other).count(), 2, "{:?}", bench.actions);
 }
+
+#[test]
+fn answers_to_requests_that_a_choke_took_back_are_no_offence_as_in_swarm_5035() {
+    // The remote chokes, unchokes before our requests come there, answers them, and those after the unchoke too.
+    let mut bench = Bench::with(0);
+    bench.receive(Message::Bitfield(BitfieldPayload::Set(Bitfield::full(PIECES))));
+    for _ in 0..100 {
+        bench.receive(Message::Unchoke);
+        let asked = bench.requested();
+        assert!(!asked.is_empty());
+        bench.receive(Message::Choke);
+        for block in asked {
+            let payload = Payload::Virtual { length: block.length, corrupt: false };
+            bench.receive(Message::Piece { block, payload });
+            assert_eq!(bench.close_reason(), None);
+        }
+    }
+}

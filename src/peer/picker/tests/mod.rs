@@ -407,3 +407,27 @@ fn a_copied_picker_goes_on_alike() {
     assert!(!one.is_empty());
     assert_eq!(one, other);
 }
+
+#[test]
+fn a_failed_piece_keeps_what_it_has_when_it_started_over_twice_as_in_swarm_5495() {
+    let layout = Layout::new(3 * 4, 3 * 4, 4).unwrap();
+    let equal = StartedFirst::Equal;
+    let mut picker = Picker::new(layout, PickerPolicy::RarestFirst, equal, 0, &Bitfield::empty(1));
+    let (all, mut picks) = (Bitfield::full(1), Stream::new(1, Entity::Scenario, Purpose::Picker));
+    picker.join_seed();
+    picker.failed(PieceIndex(0), true);
+    for attempt in 0..3 {
+        let asker = Asker { conn: ConnId(0), pieces: all.as_set(), connections: 1 };
+        let mut out = Vec::new();
+        picker.pick(asker, 3, &mut picks, &mut out);
+        assert_eq!(out.len(), 3, "attempt {attempt} begins with nothing");
+        picker.received(out[0], ConnId(0));
+        picker.release(out[1], ConnId(0));
+        picker.release(out[2], ConnId(0));
+        picker.end_claims(ConnId(0));
+    }
+    let another = Asker { conn: ConnId(1), pieces: all.as_set(), connections: 2 };
+    let mut out = Vec::new();
+    picker.pick(another, 3, &mut picks, &mut out);
+    assert_eq!((out.len(), picker.is_exclusive(PieceIndex(0))), (2, false), "what came last is kept");
+}

@@ -19,7 +19,7 @@ pub(super) enum Command {
     },
     /// Print a scenario with every default filled in
     ///
-    /// What is printed is a scenario file again. docs/expectations.md explains its [[expect]].
+    /// What is printed is a scenario file again. docs/expectations.md explains what a scenario may expect.
     Show {
         file: PathBuf,
         /// Replace a key, and its axis if there is one: `policy.picker=random`

@@ -3,8 +3,7 @@
 //! The same scenario and random seed give the same records, on every machine: integers decide, one total order of
 //! events, one stream of draws per (seed, peer, purpose). A path costs latency, an uplink serves one block at a time,
 //! a downlink queues what arrives together; control messages cost latency only. Jitter is drawn by each end for every
-//! delivery. A dial takes one path there and one
-//! back, as a handshake does on an open socket.
+//! delivery. A dial takes one path there and one back, as a handshake does on an open socket.
 
 mod connection;
 mod event;
@@ -60,9 +59,7 @@ pub fn run(
 pub struct Effort {
     /// Events taken from the queue.
     pub events: u64,
-    /// Times a peer was given an input, HAVEs that were only noted apart.
-    pub steps: u64,
-    /// HAVEs that were noted on the way.
+    /// HAVEs that waited in an inbox, and were no events.
     pub haves: u64,
     /// The most events that were pending at a time.
     pub pending: u64,

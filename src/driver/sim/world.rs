@@ -266,7 +266,6 @@ impl World {
     /// Hands one input to a peer and carries out what it wants done, with everything that follows at once.
     pub(super) fn input(&mut self, peer: PeerIndex, input: Input) {
         self.touched.push(peer);
-        self.effort.steps += 1;
         self.note_haves(peer);
         let mut inputs = std::mem::take(&mut self.inputs);
         let mut actions = std::mem::take(&mut self.actions);

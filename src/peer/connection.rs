@@ -100,7 +100,6 @@ pub(crate) struct Connections {
     holders: Vec<Option<Holder>>,
     /// What each has announced: as many words for each as the torrent's pieces take, side by side.
     rows: Vec<u64>,
-    count: u32,
     /// All of them.
     pub(crate) open: ConnSet,
     /// Those that want something from us.
@@ -123,7 +122,6 @@ impl Connections {
             slots: Vec::new(),
             holders: Vec::new(),
             rows: Vec::new(),
-            count: 0,
             open: ConnSet::default(),
             interested: ConnSet::default(),
             unchoked: ConnSet::default(),
@@ -133,7 +131,7 @@ impl Connections {
     }
 
     pub(crate) fn count(&self) -> u32 {
-        self.count
+        self.open.count()
     }
 
     /// What the remote has announced; nothing where there is no such connection.
@@ -218,14 +216,12 @@ impl Connections {
         self.rows[row].fill(0);
         assert!(self.slots[at].is_none(), "the driver used {conn:?} twice");
         (self.slots[at], self.holders[at]) = (Some(connection), Some(holder));
-        self.count += 1;
         self.open.insert(conn);
     }
 
     pub(crate) fn remove(&mut self, conn: ConnId) -> Option<Connection> {
         let connection = self.slots.get_mut(conn.0 as usize)?.take()?;
         self.holders[conn.0 as usize] = None;
-        self.count -= 1;
         for set in [
             &mut self.open,
             &mut self.interested,

@@ -96,10 +96,9 @@ impl Peer {
         if !self.layout.contains(piece) {
             return Err(CloseReason::BadPieceIndex);
         }
-        if !self.connections.gained(conn, piece) {
+        if !self.remote_gained(conn, piece) {
             return Ok(());
         }
-        self.picker.gained(piece);
         if self.have.contains(piece) {
             return if self.connections.pieces(conn).is_full() {
                 self.unless_both_complete()
@@ -107,14 +106,27 @@ impl Peer {
                 Ok(())
             };
         }
-        let Some(holder) = self.connections.holder_mut(conn) else { return Ok(()) };
-        holder.useful += 1;
+        let Some(holder) = self.connections.holder(conn) else { return Ok(()) };
         // Elsewhere the pipeline is as full as it may be, or nothing of ours would be answered.
         if holder.starved || !holder.am_interested {
             self.show_interest(now, conn, actions);
             self.ask(now, conn, actions);
         }
         Ok(())
+    }
+
+    /// A remote has a piece more, which may make it more useful; returns whether we did not know.
+    fn remote_gained(&mut self, conn: ConnId, piece: PieceIndex) -> bool {
+        if !self.connections.gained(conn, piece) {
+            return false;
+        }
+        self.picker.gained(piece);
+        if !self.have.contains(piece)
+            && let Some(holder) = self.connections.holder_mut(conn)
+        {
+            holder.useful += 1;
+        }
+        true
     }
 
     /// A `have` came at `at` on a connection that is not [heeded](Peer::heeded_haves): what
@@ -125,14 +137,7 @@ impl Peer {
         holder.last_received_at = at;
         holder.heard = true;
         self.totals.messages_received += 1;
-        if self.connections.gained(conn, piece) {
-            self.picker.gained(piece);
-            if !self.have.contains(piece)
-                && let Some(holder) = self.connections.holder_mut(conn)
-            {
-                holder.useful += 1;
-            }
-        }
+        self.remote_gained(conn, piece);
     }
 
     fn bitfield_from(

@@ -1,5 +1,5 @@
-//! When to announce, to which tracker, and as what (BEP 3). Knows no sockets and no peers, only how the last attempts
-//! went.
+//! When to announce, to which tracker, and as what (BEP 3, 12). Knows no sockets and no peers, only how the last
+//! attempts went.
 //!
 //! - `started` is repeated until a tracker takes it, so that a peer may be there before its tracker; another tracker
 //!   hears it again.
@@ -10,6 +10,7 @@
 //!   after its last announce.
 //! - Never two announces in flight (but for `stopped`, after which no answer matters).
 
+use super::tiers::Tiers;
 use crate::rng::Stream;
 use crate::time::{Span, Time};
 use crate::wire::announce::{AnnounceEvent, AnnounceResponse};
@@ -25,9 +26,7 @@ const LONGEST_PAUSE: Span = Span::from_secs(128);
 /// A peer's announces.
 #[derive(Clone, Debug)]
 pub struct Announcer {
-    trackers: usize,
-    /// The tracker to ask next: the one that answered last, until it fails.
-    current: usize,
+    trackers: Tiers,
     /// The tracker that has taken our `started`.
     registered: Option<usize>,
     stopped: bool,
@@ -52,12 +51,11 @@ enum Completed {
 }
 
 impl Announcer {
-    /// `trackers` are asked in order of preference; the first announce is due at once. `stream` is the peer's own
+    /// `tiers` says how many trackers each tier has; the first announce is due at once. `stream` is the peer's own
     /// for [`Purpose::Announcer`](crate::rng::Purpose::Announcer).
-    pub fn new(trackers: usize, stream: Stream) -> Announcer {
+    pub fn new(tiers: &[usize], mut stream: Stream) -> Announcer {
         Announcer {
-            trackers,
-            current: 0,
+            trackers: Tiers::new(tiers, &mut stream),
             registered: None,
             stopped: false,
             in_flight: None,
@@ -74,7 +72,7 @@ impl Announcer {
     /// When [`Announcer::next`] will have something; `None` while an answer is awaited, after
     /// [`Announcer::stop`], or without trackers.
     pub fn due(&self) -> Option<Time> {
-        let idle = self.in_flight.is_none() && !self.stopped && self.trackers > 0;
+        let idle = self.in_flight.is_none() && !self.stopped && self.trackers.len() > 0;
         idle.then_some(self.due)
     }
 
@@ -82,7 +80,8 @@ impl Announcer {
     /// [`Announcer::succeeded`] or [`Announcer::failed`].
     pub fn next(&mut self, now: Time) -> Option<(usize, AnnounceEvent)> {
         self.due().filter(|due| *due <= now)?;
-        let event = if self.registered != Some(self.current) {
+        let current = self.trackers.current()?;
+        let event = if self.registered != Some(current) {
             AnnounceEvent::Started
         } else if self.completed == Completed::Untold {
             AnnounceEvent::Completed
@@ -90,16 +89,17 @@ impl Announcer {
             AnnounceEvent::None
         };
         self.in_flight = Some(event);
-        Some((self.current, event))
+        Some((current, event))
     }
 
     pub fn succeeded(&mut self, now: Time, response: &AnnounceResponse) {
         let Some(event) = self.in_flight.take() else { return };
         match event {
-            AnnounceEvent::Started => self.registered = Some(self.current),
+            AnnounceEvent::Started => self.registered = self.trackers.current(),
             AnnounceEvent::Completed => self.completed = Completed::Told,
             AnnounceEvent::None | AnnounceEvent::Stopped => {}
         }
+        self.trackers.answered();
         self.failures = 0;
         self.answered = now;
         self.min_interval = response.min_interval.unwrap_or(Span::ZERO).min(LONGEST_INTERVAL);
@@ -113,9 +113,10 @@ impl Announcer {
             return;
         }
         self.failures = self.failures.saturating_add(1);
-        self.current = (self.current + 1) % self.trackers.max(1);
-        let cycles = self.failures as usize / self.trackers.max(1);
-        let others_left = !(self.failures as usize).is_multiple_of(self.trackers.max(1));
+        self.trackers.failed();
+        let trackers = self.trackers.len().max(1);
+        let cycles = self.failures as usize / trackers;
+        let others_left = !(self.failures as usize).is_multiple_of(trackers);
         self.due = if others_left { now } else { now + self.pause(cycles) };
     }
 
@@ -140,7 +141,7 @@ impl Announcer {
 
     /// Leaves: the tracker that should hear `stopped`, if one may know us. Nothing is due any more.
     pub fn stop(&mut self) -> Option<usize> {
-        let in_flight = self.in_flight.take().map(|_| self.current);
+        let in_flight = self.in_flight.take().and_then(|_| self.trackers.current());
         self.stopped = true;
         self.registered.or(in_flight)
     }
@@ -169,8 +170,9 @@ mod tests {
 
     const SECOND: Span = Span::from_secs(1);
 
+    /// With so many tiers of one tracker each.
     fn announcer(trackers: usize) -> Announcer {
-        Announcer::new(trackers, Stream::new(1, Entity::Peer(PeerIndex(0)), Purpose::Announcer))
+        Announcer::new(&vec![1; trackers], Stream::new(1, Entity::Peer(PeerIndex(0)), Purpose::Announcer))
     }
 
     fn every(interval: Span) -> AnnounceResponse {
@@ -242,16 +244,32 @@ mod tests {
     }
 
     #[test]
-    fn the_next_tracker_is_asked_at_once_and_kept_while_it_answers() {
+    fn the_next_tier_is_asked_at_once_and_every_announce_begins_at_the_first() {
         let mut announcer = announcer(3);
         announcer.next(at(0));
         announcer.failed(at(1));
         assert_eq!(announcer.next(at(1)), Some((1, AnnounceEvent::Started)));
         announcer.succeeded(at(1), &every(SECOND * 30));
-        assert_eq!(announcer.next(at(31)), Some((1, AnnounceEvent::None)));
+        assert_eq!(announcer.next(at(31)), Some((0, AnnounceEvent::Started)), "it does not know us yet");
         announcer.failed(at(31));
-        assert_eq!(announcer.next(at(31)), Some((2, AnnounceEvent::Started)), "it does not know us yet");
+        assert_eq!(announcer.next(at(31)), Some((1, AnnounceEvent::None)), "this one does");
+        announcer.failed(at(31));
+        assert_eq!(announcer.next(at(31)), Some((2, AnnounceEvent::Started)));
         assert_eq!(announcer.stop(), Some(1));
+    }
+
+    #[test]
+    fn within_a_tier_the_tracker_that_answers_is_kept() {
+        let mut announcer =
+            Announcer::new(&[3], Stream::new(1, Entity::Peer(PeerIndex(0)), Purpose::Announcer));
+        let (first, _) = announcer.next(at(0)).unwrap();
+        announcer.failed(at(0));
+        let (second, _) = announcer.next(at(0)).unwrap();
+        assert_ne!(first, second);
+        announcer.succeeded(at(0), &every(SECOND * 30));
+        assert_eq!(announcer.next(at(30)), Some((second, AnnounceEvent::None)));
+        announcer.failed(at(30));
+        assert_eq!(announcer.next(at(30)), Some((first, AnnounceEvent::Started)));
     }
 
     #[test]

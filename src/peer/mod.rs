@@ -24,6 +24,7 @@ pub mod rates;
 mod receive;
 mod schedule;
 pub mod seam;
+mod tiers;
 mod timers;
 mod upload;
 mod verify;
@@ -130,7 +131,7 @@ impl Peer {
             ),
             picker_draws: draws(Purpose::Picker),
             choker: Choker::new(&policy),
-            announcer: Announcer::new(setup.trackers, draws(Purpose::Announcer)),
+            announcer: Announcer::new(&setup.trackers, draws(Purpose::Announcer)),
             dialer: Dialer::new(setup.neighbours, policy.max_connections),
             blame: Blame::default(),
             schedule: setup.schedule.map(Schedule::new),

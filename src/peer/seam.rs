@@ -127,7 +127,7 @@ pub enum Action {
         piece: PieceIndex,
         digests: bool,
     },
-    /// Ask a tracker, by its position in the setup; answered by `Announced` or `AnnounceFailed`.
+    /// Ask a tracker, by its position in the setup's tiers; answered by `Announced` or `AnnounceFailed`.
     Announce {
         tracker: usize,
         request: AnnounceRequest,
@@ -248,6 +248,7 @@ pub struct Setup {
     pub neighbours: Neighbours,
     /// What to send to whom, in this order and nothing else, where an oracle decides.
     pub schedule: Option<Vec<(PeerId, PieceIndex)>>,
-    /// How many trackers `Action::Announce` may name, in order of preference.
-    pub trackers: usize,
+    /// How many trackers each tier has (BEP 12), the preferred tier first; none at all for a peer without. Positions
+    /// count on from tier to tier.
+    pub trackers: Vec<usize>,
 }

@@ -68,7 +68,7 @@ impl Bench {
             uploads: true,
             neighbours: Neighbours::FromTracker { dial: None },
             schedule: None,
-            trackers: 1,
+            trackers: vec![1],
         };
         let mut bench = Bench { peer: Peer::new(setup, Time::ZERO), now: Time::ZERO, actions: Vec::new() };
         bench.connect(CONN, 2);

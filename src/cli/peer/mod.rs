@@ -52,7 +52,8 @@ pub(super) struct Args {
     /// Where to listen; port 0 lets the system choose. A peer on a loopback address dials no other machine
     #[arg(long, value_name = "IP:PORT", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))]
     listen: SocketAddr,
-    /// Whom to ask for peers, instead of the torrent's own trackers; may be repeated
+    /// Whom to ask for peers, instead of the torrent's own trackers; may be
+    /// repeated, the preferred one first
     #[arg(long = "tracker", value_name = "URL", value_parser = TrackerUrl::parse)]
     trackers: Vec<TrackerUrl>,
     /// What to do when the file is whole
@@ -70,7 +71,10 @@ enum OnComplete {
 
 pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     let metainfo = read_metainfo(&args.torrent)?;
-    let trackers = if args.trackers.is_empty() { trackers_of(&metainfo)? } else { args.trackers.clone() };
+    let trackers: Vec<Vec<TrackerUrl>> = match &args.trackers[..] {
+        [] => trackers_of(&metainfo)?,
+        named => named.iter().map(|url| vec![url.clone()]).collect(),
+    };
     let place = Arc::new(Place::find(&args.dir, &metainfo)?);
     let store = Arc::new(place.open(&metainfo)?);
     let have = store.scan();
@@ -90,13 +94,13 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
         let addr = listener.local_addr()?;
         let (records, mut happened) = mpsc::channel(UNSHOWN);
         let (handle, host) = host::start(HostSetup {
-            peer: setup(&metainfo, addr, have, trackers.len()),
+            peer: setup(&metainfo, addr, have, trackers.iter().map(Vec::len).collect()),
             listener,
             clock: Clock::start(1.0),
             alarm: Alarm::start().context("cannot start the thread that keeps time")?,
             links: Links::default(),
             contacts: Arc::new(Contacts::new()),
-            trackers,
+            trackers: trackers.into_iter().flatten().collect(),
             store: Arc::clone(&store),
             records,
             loopback_only: addr.ip().is_loopback(),
@@ -158,25 +162,24 @@ fn read_metainfo(path: &Path) -> anyhow::Result<Metainfo> {
     Ok(metainfo.map_err(|error| Usage(format!("{} is no torrent to use: {error}", path.display())))?)
 }
 
-/// Those of the torrent's trackers that can be asked, in their order.
-fn trackers_of(metainfo: &Metainfo) -> anyhow::Result<Vec<TrackerUrl>> {
-    let mut trackers = Vec::new();
-    for url in metainfo.announce.iter().flatten() {
-        match TrackerUrl::parse(url) {
-            Ok(tracker) => trackers.push(tracker),
-            Err(error) => eprintln!("note: {error}"),
-        }
-    }
-    if trackers.is_empty() {
+/// Those of the torrent's trackers that can be asked, in their tiers.
+fn trackers_of(metainfo: &Metainfo) -> anyhow::Result<Vec<Vec<TrackerUrl>>> {
+    let usable = |url: &String| {
+        let tracker = TrackerUrl::parse(url);
+        tracker.inspect_err(|error| eprintln!("note: {error}")).ok()
+    };
+    let tiers = metainfo.announce.iter().map(|tier| tier.iter().filter_map(usable).collect());
+    let tiers: Vec<Vec<TrackerUrl>> = tiers.filter(|tier: &Vec<_>| !tier.is_empty()).collect();
+    if tiers.is_empty() {
         return Err(Usage(
             "the torrent names no tracker that can be asked; name one with --tracker URL".into(),
         )
         .into());
     }
-    Ok(trackers)
+    Ok(tiers)
 }
 
-fn setup(metainfo: &Metainfo, addr: SocketAddr, have: Bitfield, trackers: usize) -> Setup {
+fn setup(metainfo: &Metainfo, addr: SocketAddr, have: Bitfield, trackers: Vec<usize>) -> Setup {
     let random_seed = unrepeatable_random_seed();
     let mut tail = [0; 12];
     Stream::new(random_seed, Entity::Peer(ME), Purpose::PeerId).fill(&mut tail);

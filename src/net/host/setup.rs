@@ -26,7 +26,7 @@ pub struct HostSetup {
     pub alarm: Alarm,
     pub links: Links,
     pub contacts: Arc<Contacts>,
-    /// In the order of the peer's preference.
+    /// By their positions in the peer's tiers.
     pub trackers: Vec<TrackerUrl>,
     /// Holds the pieces of `peer.have`.
     pub store: Arc<Store>,

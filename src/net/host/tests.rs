@@ -85,7 +85,7 @@ async fn host_on(
         uploads: true,
         neighbours: Neighbours::FromTracker { dial: None },
         schedule: None,
-        trackers: trackers.len(),
+        trackers: vec![1; trackers.len()],
     };
     let (handle, task) = start(HostSetup {
         peer,

@@ -27,7 +27,7 @@ impl World {
             uploads: host.plan.uploads,
             neighbours: host.plan.place.at_stay(host.stay, virtual_addr),
             schedule: host.plan.schedule.clone(),
-            trackers: 1,
+            trackers: vec![1],
         };
         host.arrive(Peer::new(setup, now), now);
         let (stay, crash) = (host.stay, host.plan.crash_after(host.stay));

@@ -52,7 +52,7 @@ impl Swarm<'_> {
             uploads: plan.uploads,
             neighbours: plan.place.at_stay(member.stay, |peer| self.members[peer.0 as usize].addr),
             schedule: plan.schedule.clone(),
-            trackers: 1,
+            trackers: vec![1],
         };
         Ok(Some(HostSetup {
             peer,

@@ -1,5 +1,8 @@
 //! What happened: the only thing a driver may report. Metrics, tables, CSVs and logs are all folds over records.
 
+#[cfg(feature = "cli")]
+pub mod json;
+
 use crate::id::{Block, PeerIndex, PieceIndex};
 use crate::time::Time;
 
@@ -156,4 +159,31 @@ pub enum CloseReason {
     BadHandshake,
     #[error("the remote does not read what we send")]
     NotReading,
+}
+
+impl CloseReason {
+    /// Every reason once.
+    pub const ALL: [CloseReason; 21] = [
+        CloseReason::ClosedByRemote,
+        CloseReason::Leaving,
+        CloseReason::SelfConnection,
+        CloseReason::AlreadyConnected,
+        CloseReason::TooManyConnections,
+        CloseReason::Turnover,
+        CloseReason::BothComplete,
+        CloseReason::Idle,
+        CloseReason::Banned,
+        CloseReason::BadBitfield,
+        CloseReason::LateBitfield,
+        CloseReason::BadPieceIndex,
+        CloseReason::BadRequest,
+        CloseReason::RequestForMissingPiece,
+        CloseReason::TooManyRequests,
+        CloseReason::UnrequestedBlocks,
+        CloseReason::UnexpectedMessage,
+        CloseReason::OversizedMessage,
+        CloseReason::MalformedMessage,
+        CloseReason::BadHandshake,
+        CloseReason::NotReading,
+    ];
 }

@@ -37,6 +37,16 @@ impl Time {
         self.0 as f64 / NANOS_PER_SECOND as f64
     }
 
+    /// `12.5`, `0.000000001`, `3`: as many decimals as there are.
+    pub fn to_decimal_seconds(self) -> String {
+        let (whole, rest) = (self.0 / NANOS_PER_SECOND, self.0 % NANOS_PER_SECOND);
+        if rest == 0 {
+            whole.to_string()
+        } else {
+            format!("{whole}.{rest:09}").trim_end_matches('0').to_owned()
+        }
+    }
+
     /// How long ago `earlier` was; zero where it lies ahead.
     pub const fn since(self, earlier: Time) -> Span {
         Span(self.0.saturating_sub(earlier.0))

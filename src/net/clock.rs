@@ -3,7 +3,7 @@
 //!
 //! Operating-system time-outs (connect, handshake, HTTP) are not scenario time: they stay in wall time.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
@@ -20,8 +20,19 @@ pub struct Clock {
 impl Clock {
     /// A clock that reads zero now. A scale that is no positive number is taken as 1.
     pub fn start(time_scale: f64) -> Clock {
-        let scale = if time_scale.is_finite() && time_scale > 0.0 { time_scale } else { 1.0 };
-        Clock { start: Instant::now(), scale }
+        Clock { start: Instant::now(), scale: usable(time_scale) }
+    }
+
+    /// A clock that read zero at `start`: processes that are told the same start share one time. Where `start` lies
+    /// ahead it reads zero until then.
+    pub fn since(start: SystemTime, time_scale: f64) -> Clock {
+        let (now, wall) = (Instant::now(), SystemTime::now());
+        let start = match wall.duration_since(start) {
+            Ok(ago) => now.checked_sub(ago),
+            Err(ahead) => now.checked_add(ahead.duration()),
+        };
+        // Before the machine was switched on, or centuries ahead: nobody started then.
+        Clock { start: start.unwrap_or(now), scale: usable(time_scale) }
     }
 
     pub fn now(&self) -> Time {
@@ -57,6 +68,10 @@ impl Clock {
     }
 }
 
+fn usable(time_scale: f64) -> f64 {
+    if time_scale.is_finite() && time_scale > 0.0 { time_scale } else { 1.0 }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +91,18 @@ mod tests {
         for scale in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             assert_eq!(Clock::start(scale).to_wall(Span::from_secs(3)), Duration::from_secs(3));
         }
+    }
+
+    #[test]
+    fn clocks_with_the_same_start_read_the_same() {
+        let start = SystemTime::now() - Duration::from_secs(5);
+        let (one, other) = (Clock::since(start, 2.0), Clock::since(start, 2.0));
+        let now = Instant::now();
+        assert!(one.at(now) >= Time::ZERO + Span::from_secs(10));
+        let apart = one.at(now).since(other.at(now)).max(other.at(now).since(one.at(now)));
+        assert!(apart < Span::from_millis(100), "{apart}");
+        let ahead = Clock::since(SystemTime::now() + Duration::from_secs(3_600), 1.0);
+        assert_eq!(ahead.now(), Time::ZERO);
     }
 
     #[tokio::test]

@@ -25,7 +25,7 @@ impl Cell {
         match self {
             Cell::Text(text) => defused(&printable(text)).into_owned(),
             Cell::Count(count) => count.to_string(),
-            Cell::Seconds(nanos) => seconds(*nanos),
+            Cell::Seconds(nanos) => Time::from_nanos(*nanos).to_decimal_seconds(),
             Cell::Number(number) => decimals(*number),
             Cell::Flag(flag) => flag.to_string(),
             Cell::Missing => String::new(),
@@ -96,12 +96,6 @@ impl<T: Into<Cell>> From<Option<T>> for Cell {
     fn from(value: Option<T>) -> Cell {
         value.map_or(Cell::Missing, Into::into)
     }
-}
-
-/// `12.5`, `0.000000001`, `3`: as many decimals as there are.
-pub(super) fn seconds(nanos: u64) -> String {
-    let (whole, rest) = (nanos / 1_000_000_000, nanos % 1_000_000_000);
-    if rest == 0 { whole.to_string() } else { format!("{whole}.{rest:09}").trim_end_matches('0').to_owned() }
 }
 
 fn decimals(number: f64) -> String {

@@ -124,6 +124,11 @@ impl Running {
         heard.unwrap_or_else(|| panic!("never said {start:?}"))
     }
 
+    /// All that it still says, until it has ended.
+    pub fn rest(self) -> Vec<String> {
+        self.lines().collect()
+    }
+
     /// Lines of stdout until it ends or patience does.
     fn lines(&self) -> impl Iterator<Item = String> {
         let until = Instant::now() + PATIENCE;

@@ -1,6 +1,9 @@
 //! `minibit tracker` and `minibit peer` as a user meets them: programs of their own, on loopback.
 
 use std::fs;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
 
 use crate::command::{Folder, Running};
 
@@ -35,6 +38,47 @@ fn peers_of_a_split_file_put_it_together_in_processes_of_their_own() {
     assert_eq!(folder.start(&newcomer).code(), 0);
     assert!(fs::read(folder.path("new/story.txt")).unwrap() == story);
     assert_eq!(folder.minibit(&newcomer).done(), "complete: new/story.txt\n", "nothing is left to do");
+}
+
+#[test]
+#[cfg(unix)]
+fn records_of_several_peers_are_lines_on_one_time() {
+    let (folder, story) = split_story();
+    let tracker = folder.start(&["tracker", "--http", "127.0.0.1:0"]);
+    let url = tracker.says("listening on ");
+    let ago = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() - Duration::from_secs(1_000);
+    let start = ago.as_nanos().to_string();
+    let peers: Vec<Running> = (1..=3)
+        .map(|number| {
+            let (dir, name) = (format!("peers/peer_{number}"), format!("p{number}"));
+            let place = ["peer", "peers/story.txt.torrent", "--dir", &dir, "--tracker", &url];
+            let records = ["--name", &name, "--clock-start", &start, "--records", "-"];
+            folder.start(&[place, records].concat())
+        })
+        .collect();
+    for (number, peer) in (1..).zip(peers) {
+        let mut lines = Vec::new();
+        let json = |line: String| serde_json::from_str::<Value>(&line).unwrap();
+        // While they are written: nothing has ended yet.
+        while lines.last().is_none_or(|line: &Value| line["event"] != "completed") {
+            lines.push(json(peer.says("")));
+        }
+        peer.interrupt();
+        lines.extend(peer.rest().into_iter().map(json));
+
+        let (first, events) = lines.split_first().unwrap();
+        assert!(first["listening"].as_str().unwrap().starts_with("127.0.0.1:"));
+        assert_eq!(
+            (&first["bytes"], &first["clock_start_unix_ns"].to_string()),
+            (&story.len().into(), &start)
+        );
+        assert!(events.iter().all(|event| event["peer"] == format!("p{number}")));
+        assert!(events.iter().all(|event| (1_000.0..2_000.0).contains(&event["at_s"].as_f64().unwrap())));
+        let kinds: Vec<&str> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
+        assert_eq!((kinds[0], &kinds[kinds.len() - 2..]), ("arrived", &["left", "totals"][..]));
+        let gained = kinds.iter().filter(|kind| **kind == "piece_verified").count() as u64;
+        assert_eq!(Some(events[0]["pieces"].as_u64().unwrap() + gained), first["pieces"].as_u64());
+    }
 }
 
 #[test]

@@ -1,22 +1,23 @@
 //! `minibit peer`: one peer in the foreground, among peers of any make.
 
 mod place;
+mod records;
+mod shown;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
-use indicatif::{ProgressBar, ProgressStyle};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::signals::Signals;
 use super::{Exit, Usage, unrepeatable_random_seed};
-use crate::event::{Event, Record};
+use crate::event::Event;
 use crate::id::{PeerId, PeerIndex};
 use crate::net::alarm::Alarm;
 use crate::net::announce::TrackerUrl;
@@ -29,6 +30,8 @@ use crate::rng::{Entity, Purpose, Stream};
 use crate::torrent::bitfield::Bitfield;
 use crate::torrent::metainfo::Metainfo;
 use place::Place;
+use records::RecordLines;
+use shown::Shown;
 
 /// Batches of records that may wait to be shown.
 const UNSHOWN: usize = 64;
@@ -41,7 +44,7 @@ const ME: PeerIndex = PeerIndex(0);
 ///
 /// Keeps its pieces in DIR: in the file that the torrent names, or in the block files of a folder `blocks`, as
 /// `minibit split` writes them. What is there already is checked and counts. Says `listening on IP:PORT` on stdout
-/// when it is ready, and `complete: FILE` when the file is whole.
+/// when it is ready, and `complete: FILE` when the file is whole (on stderr where stdout takes the records).
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The .torrent file
@@ -59,6 +62,15 @@ pub(super) struct Args {
     /// What to do when the file is whole
     #[arg(long, value_enum, default_value_t = OnComplete::Stay)]
     on_complete: OnComplete,
+    /// Write everything that happens to FILE while it happens, as JSON lines (docs/trace.md); `-` is stdout
+    #[arg(long, value_name = "FILE")]
+    records: Option<PathBuf>,
+    /// What the peer is called in its records
+    #[arg(long, value_name = "NAME", default_value = "peer")]
+    name: String,
+    /// When its records' time began, in nanoseconds since 1970, so that several peers share one time [default: now]
+    #[arg(long, value_name = "UNIX_NS", requires = "records")]
+    clock_start: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -78,9 +90,13 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     let place = Arc::new(Place::find(&args.dir, &metainfo)?);
     let store = Arc::new(place.open(&metainfo)?);
     let have = store.scan();
-    let bar = progress_bar(&have);
+    let clock_start = args.clock_start.map_or_else(unix_nanos, Ok)?;
+    let names = vec![args.name.clone()];
+    let open = |path: &PathBuf| RecordLines::open(path, names);
+    let stdout = !args.records.as_deref().is_some_and(records::is_stdout);
+    let mut lines = args.records.as_ref().map(open).transpose()?;
     if have.is_full() {
-        say_complete(&place, &store)?;
+        say_complete(&place, &store, stdout)?;
         if args.on_complete == OnComplete::Leave {
             return Ok(Exit::Done);
         }
@@ -92,11 +108,12 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
             .await
             .with_context(|| format!("cannot listen on {} (--listen)", args.listen))?;
         let addr = listener.local_addr()?;
+        let clock = Clock::since(UNIX_EPOCH + Duration::from_nanos(clock_start), 1.0);
         let (records, mut happened) = mpsc::channel(UNSHOWN);
         let (handle, host) = host::start(HostSetup {
-            peer: setup(&metainfo, addr, have, trackers.iter().map(Vec::len).collect()),
+            peer: setup(&metainfo, addr, have.clone(), trackers.iter().map(Vec::len).collect()),
             listener,
-            clock: Clock::start(1.0),
+            clock,
             alarm: Alarm::start().context("cannot start the thread that keeps time")?,
             links: Links::default(),
             contacts: Arc::new(Contacts::new()),
@@ -105,9 +122,14 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
             records,
             loopback_only: addr.ip().is_loopback(),
         });
-        println!("listening on {addr}");
+        if let Some(lines) = &mut lines {
+            lines.begin(addr, &metainfo, clock_start);
+        }
+        let mut shown = Shown::new(&have, lines);
+        say(stdout, &format!("listening on {addr}"));
+        shown.happened(clock.now(), arrived(&metainfo, &have));
 
-        let mut exit = Exit::Done;
+        let (mut exit, mut vanished) = (Exit::Done, false);
         // Rebuilding a large file takes a while; the peer serves meanwhile.
         let mut finishing: Option<JoinHandle<anyhow::Result<()>>> = None;
         let mut finished = Ok(());
@@ -126,28 +148,36 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
                 }
                 signal = signals.next() => {
                     // The first one ends the stay in good order, a second one at once.
-                    if exit == Exit::Done { handle.leave() } else { handle.stop() }
+                    vanished = exit != Exit::Done;
+                    if vanished { handle.stop() } else { handle.leave() }
                     exit = signal;
                     continue;
                 }
             };
             // The host has ended.
             let Some(batch) = batch else { break };
-            for record in &batch {
-                show(record, &bar);
-                if record.event == Event::Completed {
-                    bar.finish_and_clear();
-                    let (place, store) = (Arc::clone(&place), Arc::clone(&store));
-                    finishing = Some(tokio::task::spawn_blocking(move || say_complete(&place, &store)));
-                }
+            shown.show(&batch);
+            if batch.iter().any(|record| record.event == Event::Completed) {
+                let (place, store) = (Arc::clone(&place), Arc::clone(&store));
+                let say = move || say_complete(&place, &store, stdout);
+                finishing = Some(tokio::task::spawn_blocking(say));
             }
         }
         if let Some(finishing) = finishing {
             finished = finishing.await?;
         }
-        match host.await?.failed {
+        let end = host.await?;
+        let event = match &end.failed {
+            Some(reason) => Event::Failed { reason: reason.clone() },
+            None if vanished => Event::Crashed,
+            None => Event::Left,
+        };
+        shown.happened(clock.now(), event);
+        shown.happened(clock.now(), Event::Totals(end.totals));
+        let written = shown.finish();
+        match end.failed {
             Some(reason) => bail!("the peer could not go on: {reason}"),
-            None => finished.map(|()| exit),
+            None => finished.and(written).map(|()| exit),
         }
     });
     // A name that is still being looked up must not keep the user waiting.
@@ -199,27 +229,23 @@ fn setup(metainfo: &Metainfo, addr: SocketAddr, have: Bitfield, trackers: Vec<us
     }
 }
 
-fn say_complete(place: &Place, store: &Store) -> anyhow::Result<()> {
-    println!("complete: {}", place.finish(store)?.display());
+fn arrived(metainfo: &Metainfo, have: &Bitfield) -> Event {
+    let bytes = have.iter().map(|piece| u64::from(metainfo.layout.piece_length(piece))).sum();
+    Event::Arrived { pieces: have.count(), bytes }
+}
+
+/// What a script waits for, where records do not take its place.
+fn say(on_stdout: bool, line: &str) {
+    if on_stdout { println!("{line}") } else { eprintln!("{line}") }
+}
+
+fn say_complete(place: &Place, store: &Store, on_stdout: bool) -> anyhow::Result<()> {
+    say(on_stdout, &format!("complete: {}", place.finish(store)?.display()));
     Ok(())
 }
 
-fn progress_bar(have: &Bitfield) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} pieces  {eta} left");
-    let bar = ProgressBar::new(u64::from(have.pieces())).with_position(u64::from(have.count()));
-    bar.with_style(style.expect("the template is constant and well formed"))
-}
-
-/// What a user may want to act on goes to stderr as a line, pieces move the bar.
-fn show(record: &Record, bar: &ProgressBar) {
-    let line = match &record.event {
-        Event::PieceVerified { .. } => return bar.inc(1),
-        Event::Disconnected { reason, .. } => format!("a connection ended: {reason}"),
-        Event::PieceFailed { piece, .. } => format!("piece {piece} was wrong and is fetched again"),
-        Event::StorageFailed { piece } => format!("piece {piece} could not be stored"),
-        Event::AnnounceFailed { reason } => format!("no answer from the tracker, asking again: {reason}"),
-        Event::Banned { .. } => "a peer that sent wrong pieces is banned".to_owned(),
-        _ => return,
-    };
-    bar.suspend(|| eprintln!("{line}"));
+/// Now, since 1970.
+fn unix_nanos() -> anyhow::Result<u64> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).context("the system's clock is before 1970")?;
+    Ok(since.as_nanos() as u64)
 }

@@ -5,6 +5,7 @@
 
 mod cleanup;
 pub mod exit;
+mod parent;
 mod peer;
 mod run;
 mod scenario;

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use super::signals::Signals;
-use super::{Exit, unrepeatable_random_seed};
+use super::{Exit, parent, unrepeatable_random_seed};
 use crate::net::announce::TrackerUrl;
 use crate::net::clock::Clock;
 use crate::net::tracker_server::{Limits, TrackerServer};
@@ -26,6 +26,20 @@ pub(super) struct Args {
     /// How many peers one answer names
     #[arg(long, value_name = "N", default_value_t = Settings::default().peers_returned)]
     peers_returned: u32,
+    /// What decides which peers it names [default: another number every time]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// How many seconds of its time pass in a second
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = time_scale)]
+    time_scale: f64,
+    /// End when stdin ends: with the program that started it, whatever ends that
+    #[arg(long)]
+    until_stdin_ends: bool,
+}
+
+fn time_scale(text: &str) -> Result<f64, String> {
+    let scale = text.parse().ok().filter(|scale: &f64| scale.is_finite() && *scale > 0.0);
+    scale.ok_or_else(|| "must be a number above 0".to_owned())
 }
 
 /// Clients take the interval in whole seconds, and 0 would ask them to announce without a pause.
@@ -40,10 +54,13 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
 
 async fn serve(args: Args) -> anyhow::Result<Exit> {
     let mut signals = Signals::listen()?;
+    if args.until_stdin_ends {
+        parent::live_no_longer_than_stdin()?;
+    }
     let interval = args.interval.unwrap_or(Settings::default().interval);
     let settings = Settings { interval, peers_returned: args.peers_returned };
-    let tracker = Tracker::new(settings, unrepeatable_random_seed());
-    let server = TrackerServer::start(args.http, tracker, Clock::start(1.0), Limits::default())?;
+    let tracker = Tracker::new(settings, args.seed.unwrap_or_else(unrepeatable_random_seed));
+    let server = TrackerServer::start(args.http, tracker, Clock::start(args.time_scale), Limits::default())?;
     println!("listening on {}", TrackerUrl::at(server.addr()));
     let exit = signals.next().await;
     server.stop().await;

@@ -1,6 +1,6 @@
 //! Exit codes: what a script learns from MiniBit without reading its output.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 /// How a command ended, worst last in the order signal, failure, unfinished, expectation.
@@ -76,7 +76,8 @@ pub(super) fn report(result: anyhow::Result<Exit>) -> ExitCode {
         if error.chain().any(closed) {
             return Exit::Done;
         }
-        eprintln!("minibit: {}", told(&error));
+        // Where stderr takes nothing any more, the exit code still tells.
+        let _ = writeln!(io::stderr(), "minibit: {}", told(&error));
         if error.chain().any(|cause| cause.is::<Usage>()) { Exit::Usage } else { Exit::Failed }
     });
     ExitCode::from(exit.code())

@@ -1,9 +1,12 @@
 //! `minibit peer`: one peer in the foreground, among peers of any make.
 
+mod acquaintance;
+mod conduct;
 mod place;
 mod records;
 mod shown;
 
+use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,27 +21,24 @@ use tokio::task::JoinHandle;
 use super::signals::Signals;
 use super::{Exit, Usage, unrepeatable_random_seed};
 use crate::event::Event;
-use crate::id::{PeerId, PeerIndex};
 use crate::net::alarm::Alarm;
 use crate::net::announce::TrackerUrl;
 use crate::net::clock::Clock;
-use crate::net::host::{self, Contacts, HostSetup, Links};
+use crate::net::host::{self, HostSetup};
 use crate::net::store::Store;
-use crate::peer::policy::Policy;
 use crate::peer::{Neighbours, Setup};
-use crate::rng::{Entity, Purpose, Stream};
 use crate::torrent::bitfield::Bitfield;
 use crate::torrent::metainfo::Metainfo;
+use acquaintance::OneOf;
+pub(super) use conduct::Conduct;
 use place::Place;
-use records::RecordLines;
+use records::{Beginning, RecordLines};
 use shown::Shown;
 
 /// Batches of records that may wait to be shown.
 const UNSHOWN: usize = 64;
 /// For what cannot be interrupted, when the peer has ended.
 const SHUTDOWN: Duration = Duration::from_secs(2);
-/// The only peer of this process.
-const ME: PeerIndex = PeerIndex(0);
 
 /// Runs one peer until Ctrl-C.
 ///
@@ -68,17 +68,36 @@ pub(super) struct Args {
     /// What the peer is called in its records
     #[arg(long, value_name = "NAME", default_value = "peer")]
     name: String,
+    /// Which of how many it is, as `3/5`: these are called NAME_1 and so on, and know each other by the --random-seed
+    /// they share
+    #[arg(long, value_name = "K/N", requires = "random_seed")]
+    one_of: Option<OneOf>,
+    /// What everything it draws begins with, its peer id too [default: another one every time]
+    #[arg(long, value_name = "S")]
+    random_seed: Option<u64>,
     /// When its records' time began, in nanoseconds since 1970, so that several peers share one time [default: now]
     #[arg(long, value_name = "UNIX_NS", requires = "records")]
     clock_start: Option<u64>,
+    #[command(flatten)]
+    conduct: Conduct,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum OnComplete {
+pub(super) enum OnComplete {
     /// Seed until Ctrl-C
     Stay,
     /// Tell the tracker and end
     Leave,
+}
+
+impl OnComplete {
+    /// As the command line writes it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            OnComplete::Stay => "stay",
+            OnComplete::Leave => "leave",
+        }
+    }
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
@@ -91,8 +110,11 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     let store = Arc::new(place.open(&metainfo)?);
     let have = store.scan();
     let clock_start = args.clock_start.map_or_else(unix_nanos, Ok)?;
-    let names = vec![args.name.clone()];
-    let open = |path: &PathBuf| RecordLines::open(path, names);
+    let one_of = args.one_of.unwrap_or(OneOf::ALONE);
+    let random_seed = args.random_seed.unwrap_or_else(unrepeatable_random_seed);
+    let policy = args.conduct.policy()?;
+    let names = args.one_of.map_or_else(|| vec![args.name.clone()], |one_of| one_of.names(&args.name));
+    let open = |path: &PathBuf| RecordLines::open(path, one_of.index(), names);
     let stdout = !args.records.as_deref().is_some_and(records::is_stdout);
     let mut lines = args.records.as_ref().map(open).transpose()?;
     if have.is_full() {
@@ -111,21 +133,40 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
         let clock = Clock::since(UNIX_EPOCH + Duration::from_nanos(clock_start), 1.0);
         let (records, mut happened) = mpsc::channel(UNSHOWN);
         let (handle, host) = host::start(HostSetup {
-            peer: setup(&metainfo, addr, have.clone(), trackers.iter().map(Vec::len).collect()),
+            peer: Setup {
+                index: one_of.index(),
+                random_seed,
+                peer_id: one_of.peer_id(random_seed),
+                addr,
+                info_hash: metainfo.info_hash,
+                layout: metainfo.layout,
+                have: have.clone(),
+                policy,
+                uploads: true,
+                neighbours: Neighbours::FromTracker { dial: None },
+                schedule: None,
+                trackers: trackers.iter().map(Vec::len).collect(),
+            },
             listener,
             clock,
             alarm: Alarm::start().context("cannot start the thread that keeps time")?,
-            links: Links::default(),
-            contacts: Arc::new(Contacts::new()),
+            links: args.conduct.links(),
+            contacts: Arc::new(one_of.others(random_seed)),
             trackers: trackers.into_iter().flatten().collect(),
             store: Arc::clone(&store),
             records,
             loopback_only: addr.ip().is_loopback(),
         });
         if let Some(lines) = &mut lines {
-            lines.begin(addr, &metainfo, clock_start);
+            lines.begin(&Beginning {
+                addr,
+                metainfo: &metainfo,
+                clock_start,
+                have: &have,
+                file: place.file(),
+            });
         }
-        let mut shown = Shown::new(&have, lines);
+        let mut shown = Shown::new(one_of.index(), &have, lines);
         say(stdout, &format!("listening on {addr}"));
         shown.happened(clock.now(), arrived(&metainfo, &have));
 
@@ -209,34 +250,15 @@ fn trackers_of(metainfo: &Metainfo) -> anyhow::Result<Vec<Vec<TrackerUrl>>> {
     Ok(tiers)
 }
 
-fn setup(metainfo: &Metainfo, addr: SocketAddr, have: Bitfield, trackers: Vec<usize>) -> Setup {
-    let random_seed = unrepeatable_random_seed();
-    let mut tail = [0; 12];
-    Stream::new(random_seed, Entity::Peer(ME), Purpose::PeerId).fill(&mut tail);
-    Setup {
-        index: ME,
-        random_seed,
-        peer_id: PeerId::minibit(tail),
-        addr,
-        info_hash: metainfo.info_hash,
-        layout: metainfo.layout,
-        have,
-        policy: Policy::default(),
-        uploads: true,
-        neighbours: Neighbours::FromTracker { dial: None },
-        schedule: None,
-        trackers,
-    }
-}
-
 fn arrived(metainfo: &Metainfo, have: &Bitfield) -> Event {
     let bytes = have.iter().map(|piece| u64::from(metainfo.layout.piece_length(piece))).sum();
     Event::Arrived { pieces: have.count(), bytes }
 }
 
-/// What a script waits for, where records do not take its place.
+/// What a script waits for, where records do not take its place. A peer goes on where nobody hears it: its reader has
+/// gone, or the disk is full that its words go to.
 fn say(on_stdout: bool, line: &str) {
-    if on_stdout { println!("{line}") } else { eprintln!("{line}") }
+    let _ = if on_stdout { writeln!(io::stdout(), "{line}") } else { writeln!(io::stderr(), "{line}") };
 }
 
 fn say_complete(place: &Place, store: &Store, on_stdout: bool) -> anyhow::Result<()> {

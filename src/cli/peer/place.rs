@@ -45,6 +45,11 @@ impl Place {
         }
     }
 
+    /// Where the whole file will be.
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
     pub(super) fn open(&self, metainfo: &Metainfo) -> anyhow::Result<Store> {
         let (layout, hashes) = (metainfo.layout, metainfo.piece_hashes.clone().into());
         let store = match &self.blocks {

@@ -9,6 +9,8 @@ use anyhow::Context;
 use serde_json::json;
 
 use crate::event::{Record, json as line};
+use crate::id::{PeerIndex, PieceIndex};
+use crate::torrent::bitfield::Bitfield;
 use crate::torrent::metainfo::Metainfo;
 
 /// Means stdout where a file is named.
@@ -18,28 +20,40 @@ const STDOUT: &str = "-";
 pub(super) struct RecordLines {
     path: PathBuf,
     out: Box<dyn Write + Send>,
+    me: PeerIndex,
     names: Vec<String>,
     lines: String,
     failed: Option<io::Error>,
 }
 
+/// Who writes here, where it listens, of which torrent it is, and when its clock began.
+pub(super) struct Beginning<'a> {
+    pub addr: SocketAddr,
+    pub metainfo: &'a Metainfo,
+    /// In nanoseconds since 1970.
+    pub clock_start: u64,
+    pub have: &'a Bitfield,
+    /// Where the whole file will be.
+    pub file: &'a Path,
+}
+
 impl RecordLines {
     /// A new file, or stdout. `names` are the peers', in the order of their indices.
-    pub(super) fn open(path: &Path, names: Vec<String>) -> anyhow::Result<RecordLines> {
+    pub(super) fn open(path: &Path, me: PeerIndex, names: Vec<String>) -> anyhow::Result<RecordLines> {
         let out: Box<dyn Write + Send> = if is_stdout(path) {
             Box::new(io::stdout())
         } else {
             let file = File::create(path);
             Box::new(file.with_context(|| format!("cannot write {} (--records)", path.display()))?)
         };
-        Ok(RecordLines { path: path.to_owned(), out, names, lines: String::new(), failed: None })
+        Ok(RecordLines { path: path.to_owned(), out, me, names, lines: String::new(), failed: None })
     }
 
-    /// The line before all records: who writes here, where it listens, of which torrent it is, and when its clock
-    /// began.
-    pub(super) fn begin(&mut self, addr: SocketAddr, metainfo: &Metainfo, clock_start: u64) {
+    /// The line before all records.
+    pub(super) fn begin(&mut self, beginning: &Beginning<'_>) {
+        let &Beginning { addr, metainfo, clock_start, have, file } = beginning;
         let line = json!({
-            "peer": self.names.first(),
+            "peer": self.names.get(self.me.0 as usize),
             "pid": std::process::id(),
             "listening": addr.to_string(),
             "clock_start_unix_ns": clock_start,
@@ -47,7 +61,10 @@ impl RecordLines {
             "info_hash": metainfo.info_hash.to_string(),
             "bytes": metainfo.total(),
             "piece_size": metainfo.layout.piece_size(),
+            "block_size": metainfo.layout.block_size(),
             "pieces": metainfo.layout.pieces(),
+            "held": ranges(have),
+            "file": file.to_string_lossy(),
         });
         self.write_line(&format!("{line}\n"));
     }
@@ -76,6 +93,33 @@ impl RecordLines {
     }
 }
 
+/// First and last of every row of pieces without a gap.
+fn ranges(have: &Bitfield) -> Vec<(u32, u32)> {
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    for PieceIndex(piece) in have.iter() {
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == piece => *last = piece,
+            _ => ranges.push((piece, piece)),
+        }
+    }
+    ranges
+}
+
 pub(super) fn is_stdout(path: &Path) -> bool {
     path.as_os_str() == STDOUT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_in_a_row_are_one_range() {
+        let mut have = Bitfield::empty(9);
+        for piece in [0, 1, 2, 4, 7, 8] {
+            have.insert(PieceIndex(piece));
+        }
+        assert_eq!(ranges(&have), [(0, 2), (4, 4), (7, 8)]);
+        assert_eq!(ranges(&Bitfield::empty(9)), []);
+    }
 }

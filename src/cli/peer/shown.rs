@@ -1,23 +1,26 @@
 //! What the user sees of a peer: a bar, a line now and then, and its records where they are wanted.
 
+use std::io::{self, Write as _};
+
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::ME;
 use super::records::RecordLines;
 use crate::event::{Event, Record};
+use crate::id::PeerIndex;
 use crate::time::Time;
 use crate::torrent::bitfield::Bitfield;
 
 pub(super) struct Shown {
+    me: PeerIndex,
     bar: ProgressBar,
     lines: Option<RecordLines>,
 }
 
 impl Shown {
-    pub(super) fn new(have: &Bitfield, lines: Option<RecordLines>) -> Shown {
+    pub(super) fn new(me: PeerIndex, have: &Bitfield, lines: Option<RecordLines>) -> Shown {
         let style = ProgressStyle::with_template("{bar:40} {pos}/{len} pieces  {eta} left");
         let bar = ProgressBar::new(u64::from(have.pieces())).with_position(u64::from(have.count()));
-        Shown { bar: bar.with_style(style.expect("the template is constant and well formed")), lines }
+        Shown { me, bar: bar.with_style(style.expect("the template is constant and well formed")), lines }
     }
 
     pub(super) fn show(&mut self, records: &[Record]) {
@@ -29,7 +32,7 @@ impl Shown {
 
     /// Something that the peer does not report of itself.
     pub(super) fn happened(&mut self, at: Time, event: Event) {
-        self.show(&[Record { at, peer: ME, event }]);
+        self.show(&[Record { at, peer: self.me, event }]);
     }
 
     /// Whether all records are written.
@@ -51,5 +54,6 @@ fn show(record: &Record, bar: &ProgressBar) {
         Event::Banned { .. } => "a peer that sent wrong pieces is banned".to_owned(),
         _ => return,
     };
-    bar.suspend(|| eprintln!("{line}"));
+    // Whether somebody hears it or not.
+    let _ = bar.suspend(|| writeln!(io::stderr(), "{line}"));
 }

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+use super::swarm::folder::SwarmFolder;
+use super::swarm::state::{State, check_ended};
 use super::{Exit, Usage};
 use crate::torrent::split::contents::Contents;
 use crate::torrent::split::folder::{PEERS, WORK_PREFIX, exists};
@@ -14,8 +16,9 @@ use crate::torrent::split::marker::{Marker, is_ours, is_signed};
 
 /// Removes what split and runs left behind, and only that.
 ///
-/// That is the blocks, the .torrent file and the rebuilt files in DIR/peers, and the folders DIR/.minibit-* of splits
-/// that were killed, each only where MiniBit marked it as its own. Files of yours among them stay, and are named.
+/// That is the blocks, the .torrent file and the rebuilt files in DIR/peers, what `minibit start` wrote down in
+/// DIR/.minibit-swarm, and the folders DIR/.minibit-* of splits that were killed, each only where MiniBit marked it as
+/// its own. Files of yours among them stay, and are named.
 /// Results stay unless --results is given.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -62,11 +65,18 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     if !args.out.is_dir() {
         return Err(Usage(format!("{}: there is no such folder", args.out.display())).into());
     }
+    let swarm = SwarmFolder::beside_peers(&args.out);
+    let _lock = swarm.is_ours().then(|| swarm.lock()).transpose()?;
+    check_ended(State::here(&swarm)?.members())?;
     let peers = args.out.join(PEERS);
     if exists(&peers) && !is_ours(&peers) {
         eprintln!("left alone: {} (not made by MiniBit)", peers.display());
     }
     let mut found = left_behind(&args.out)?;
+    if swarm.is_ours() {
+        let contents = swarm.contents().with_context(|| format!("cannot list {}", swarm.path().display()))?;
+        found.push(Found::Marked(swarm.path().to_owned(), contents));
+    }
     if args.results {
         found.extend(results(&args.out.join("results"))?);
         found.extend(results(&args.out)?);

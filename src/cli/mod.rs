@@ -11,6 +11,9 @@ mod run;
 mod scenario;
 mod signals;
 mod split;
+mod start;
+mod stop;
+mod swarm;
 mod tracker;
 
 use std::hash::{BuildHasher, RandomState};
@@ -36,6 +39,9 @@ enum Command {
     Scenario(scenario::Command),
     Peer(peer::Args),
     Tracker(tracker::Args),
+    #[command(subcommand)]
+    Start(start::Command),
+    Stop(stop::Args),
     Cleanup(cleanup::Args),
 }
 
@@ -47,6 +53,8 @@ pub fn main() -> ExitCode {
         Command::Scenario(command) => scenario::run(command),
         Command::Peer(args) => peer::run(args),
         Command::Tracker(args) => tracker::run(args),
+        Command::Start(command) => start::run(command),
+        Command::Stop(args) => stop::run(&args),
         Command::Cleanup(args) => cleanup::run(args),
     };
     exit::report(result)

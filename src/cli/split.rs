@@ -7,6 +7,8 @@ use clap::ValueEnum;
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::swarm::folder::SwarmFolder;
+use super::swarm::state::{State, check_ended};
 use super::{Exit, Usage};
 use crate::id::PieceIndex;
 use crate::torrent::layout::Layout;
@@ -66,6 +68,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
         distribution: distribution(&args)?,
         random_seed: args.seed,
     };
+    check_ended(State::here(&SwarmFolder::beside_peers(&args.out))?.peers.iter())?;
     let bar = progress_bar();
     let done = split(&order, &mut |done, total| {
         bar.set_length(total);

@@ -1,6 +1,6 @@
 //! `minibit tracker`: one tracker in the foreground.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::signals::Signals;
 use super::{Exit, parent, unrepeatable_random_seed};
@@ -11,6 +11,9 @@ use crate::time::Span;
 use crate::tracker::{Settings, Tracker};
 use crate::units::parse_span;
 
+/// Where a tracker listens that was told nothing else.
+const DEFAULT_HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 6969);
+
 /// Runs one tracker until Ctrl-C.
 ///
 /// Answers announces and scrapes over HTTP, for any torrent and any client. Says `listening on URL` on stdout when
@@ -18,7 +21,7 @@ use crate::units::parse_span;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Where to listen; port 0 lets the system choose
-    #[arg(long, value_name = "IP:PORT", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 6969)))]
+    #[arg(long, value_name = "IP:PORT", default_value_t = DEFAULT_HTTP)]
     http: SocketAddr,
     /// How often peers are asked to announce, as `30 s` or `30 min` [default: a scenario's]
     #[arg(long, value_name = "TIME", value_parser = interval)]
@@ -37,13 +40,18 @@ pub(super) struct Args {
     until_stdin_ends: bool,
 }
 
+/// Where peers ask that were told nothing else.
+pub(super) fn default_url() -> TrackerUrl {
+    TrackerUrl::at(DEFAULT_HTTP)
+}
+
 fn time_scale(text: &str) -> Result<f64, String> {
     let scale = text.parse().ok().filter(|scale: &f64| scale.is_finite() && *scale > 0.0);
     scale.ok_or_else(|| "must be a number above 0".to_owned())
 }
 
 /// Clients take the interval in whole seconds, and 0 would ask them to announce without a pause.
-fn interval(text: &str) -> Result<Span, String> {
+pub(super) fn interval(text: &str) -> Result<Span, String> {
     let interval = parse_span(text).map_err(|error| error.to_string())?;
     if interval < Span::from_secs(1) { Err("must be at least 1 s".to_owned()) } else { Ok(interval) }
 }

@@ -12,7 +12,9 @@ use super::marker::{MARKER, Marker};
 #[derive(Debug)]
 pub struct Contents {
     folder: PathBuf,
-    /// MiniBit's, the marker left out.
+    /// The file that marks the folder.
+    mark: PathBuf,
+    /// MiniBit's, the mark left out.
     files: Vec<PathBuf>,
     /// MiniBit's too, inner ones first; they stay where something of others is in them.
     folders: Vec<PathBuf>,
@@ -21,16 +23,11 @@ pub struct Contents {
 }
 
 impl Contents {
-    /// Looks at everything in the folder, which changes nothing.
+    /// Looks at everything in a folder that split made, which changes nothing.
     pub fn of(folder: &Path) -> io::Result<Contents> {
         let torrent = Marker::of(folder).map(|marker| marker.torrent);
         let content = torrent.as_deref().and_then(|torrent| torrent.strip_suffix(".torrent"));
-        let mut found = Contents {
-            folder: folder.to_owned(),
-            files: Vec::new(),
-            folders: Vec::new(),
-            foreign: Vec::new(),
-        };
+        let mut found = Contents::none(folder, MARKER);
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
             let name = entry.file_name();
@@ -42,6 +39,34 @@ impl Contents {
         }
         found.foreign.sort();
         Ok(found)
+    }
+
+    /// Looks at everything in a folder that `mark` marks, and in which files of certain names are MiniBit's.
+    pub fn of_files(
+        folder: &Path,
+        mark: &str,
+        is_named_as_ours: impl Fn(&OsStr) -> bool,
+    ) -> io::Result<Contents> {
+        let mut found = Contents::none(folder, mark);
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if name != mark {
+                found.add(&entry, is_named_as_ours(&name))?;
+            }
+        }
+        found.foreign.sort();
+        Ok(found)
+    }
+
+    fn none(folder: &Path, mark: &str) -> Contents {
+        Contents {
+            folder: folder.to_owned(),
+            mark: folder.join(mark),
+            files: Vec::new(),
+            folders: Vec::new(),
+            foreign: Vec::new(),
+        }
     }
 
     fn look_into_peer(&mut self, peer: &Path, content: Option<&str>) -> io::Result<()> {
@@ -76,7 +101,7 @@ impl Contents {
         Ok(())
     }
 
-    /// Removes what is MiniBit's, and the folder itself where nothing else is in it. The marker goes last:
+    /// Removes what is MiniBit's, and the folder itself where nothing else is in it. The mark goes last:
     /// interrupted, what is left is still known as MiniBit's.
     pub fn remove(&self) -> io::Result<()> {
         for file in &self.files {
@@ -85,7 +110,7 @@ impl Contents {
         for folder in &self.folders {
             remove_if_empty(folder)?;
         }
-        match fs::remove_file(self.folder.join(MARKER)) {
+        match fs::remove_file(&self.mark) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => remove_if_empty(&self.folder),
         }
@@ -100,7 +125,7 @@ fn remove_if_empty(folder: &Path) -> io::Result<()> {
 }
 
 /// Whether the name is a number as MiniBit writes it between these two.
-fn is_numbered(name: &OsStr, start: &str, end: &str) -> bool {
+pub fn is_numbered(name: &OsStr, start: &str, end: &str) -> bool {
     let number = name.to_str().and_then(|name| name.strip_prefix(start)?.strip_suffix(end));
     number.is_some_and(|digits| digits.parse().is_ok_and(|number: u64| number.to_string() == digits))
 }

@@ -1,0 +1,164 @@
+//! `minibit start peers`.
+
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::{begin, notice_gone};
+use crate::cli::peer::{Conduct, OnComplete};
+use crate::cli::swarm::folder::SwarmFolder;
+use crate::cli::swarm::launch::Launched;
+use crate::cli::swarm::state::{Member, State};
+use crate::cli::{Exit, Usage, tracker, unrepeatable_random_seed};
+use crate::net::announce::TrackerUrl;
+use crate::torrent::split::MAX_PEERS;
+use crate::torrent::split::folder::PEERS;
+use crate::torrent::split::marker::Marker;
+
+/// What the peers are called, before their numbers.
+const PEER: &str = "peer";
+
+/// Starts the peers of a split file in the background.
+///
+/// Each has the blocks that `minibit split` dealt it in DIR/peers/peer_1 and so on, brings itself to the whole file and
+/// rebuilds it in that folder. They may be started before the tracker: they keep asking for it.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    /// How many; peers beyond those that split dealt to start with nothing [default: as many as split dealt to]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_PEERS)))]
+    peers: Option<u32>,
+    /// Whom to ask for peers; may be repeated [default: the tracker that `minibit start tracker` starts]
+    #[arg(long = "tracker", value_name = "URL", value_parser = TrackerUrl::parse)]
+    trackers: Vec<TrackerUrl>,
+    /// Where peer_1 listens, the others on the ports that follow [default: ports that the system chooses]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    port: Option<u16>,
+    /// What each does when its file is whole
+    #[arg(long, value_enum, default_value_t = OnComplete::Stay)]
+    on_complete: OnComplete,
+    #[command(flatten)]
+    conduct: Conduct,
+    /// Where the folder `peers` is
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    out: PathBuf,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
+    args.conduct.policy()?;
+    let dealt = dealt(&args.out)?;
+    let (folder, _lock, mut state) = begin(&args.out)?;
+    let running = state.peers.iter().filter(|peer| peer.is_running()).count();
+    if running > 0 {
+        return Err(Usage(format!(
+            "{running} of {} peers run already; `minibit status` shows them, `minibit stop peers` ends them",
+            state.peers.len()
+        ))
+        .into());
+    }
+    notice_gone(&state.peers);
+
+    let tracker = state.tracker.as_ref().filter(|tracker| tracker.is_running());
+    state.announce = match tracker {
+        _ if !args.trackers.is_empty() => args.trackers.iter().map(ToString::to_string).collect(),
+        Some(tracker) => tracker.listens.clone(),
+        None => vec![tracker::default_url().to_string()],
+    };
+    let waiting = args.trackers.is_empty() && tracker.is_none();
+    start(args, &dealt, &folder, &mut state)?;
+
+    for peer in &state.peers {
+        println!("{} listens on {} (pid {})", peer.name, peer.listens.join(" "), peer.process.pid);
+    }
+    println!("{} peers of {} ask {}", state.peers.len(), dealt.torrent, state.announce.join(" "));
+    if waiting {
+        eprintln!(
+            "note: no tracker runs here yet; the peers keep asking until one does: minibit start tracker"
+        );
+    }
+    Ok(Exit::Done)
+}
+
+/// What split left to be shared.
+fn dealt(out: &Path) -> anyhow::Result<Marker> {
+    let peers = out.join(PEERS);
+    Marker::of(&peers).ok_or_else(|| {
+        Usage(format!(
+            "{}: `minibit split` made no such folder; split a file first: minibit split FILE --peers 5",
+            peers.display()
+        ))
+        .into()
+    })
+}
+
+/// All of them or none: where one cannot start, the others are ended again.
+fn start(args: &Args, dealt: &Marker, folder: &SwarmFolder, state: &mut State) -> anyhow::Result<()> {
+    let before = state.clone();
+    let mut launched = Vec::new();
+    let started = launch_all(args, dealt, folder, state, &mut launched);
+    match &started {
+        Ok(()) => launched.into_iter().for_each(Launched::let_go),
+        Err(_) => {
+            drop(launched);
+            // The error that is reported is the one that came first.
+            let _ = State { peers: Vec::new(), ..before }.write(folder);
+        }
+    }
+    started
+}
+
+/// Each is written down before the next one is started, so that nothing runs that nobody knows of, even if `start` is
+/// interrupted.
+fn launch_all(
+    args: &Args,
+    dealt: &Marker,
+    folder: &SwarmFolder,
+    state: &mut State,
+    launched: &mut Vec<Launched>,
+) -> anyhow::Result<()> {
+    state.peers.clear();
+    let (count, random_seed) = (args.peers.unwrap_or(dealt.peers), unrepeatable_random_seed());
+    for number in 1..=count {
+        let name = format!("{PEER}_{number}");
+        let mut words = words(args, dealt, number)?;
+        words.extend(state.announce.iter().flat_map(|url| ["--tracker".into(), url.into()]));
+        words.extend(["--records".into(), folder.recorded(&name).into()]);
+        words.extend(["--one-of".into(), format!("{number}/{count}").into()]);
+        words.extend(["--random-seed".into(), random_seed.to_string().into()]);
+        let since = Timestamp::now();
+        let peer = Launched::start(&name, &words, &folder.printed(&name))?;
+        let process = peer.process.clone();
+        launched.push(peer);
+        state.peers.push(Member { name, since, listens: Vec::new(), end: None, process });
+        state.write(folder)?;
+    }
+    for (peer, member) in launched.iter_mut().zip(&mut state.peers) {
+        member.listens = peer.listens(1)?;
+    }
+    state.write(folder)
+}
+
+/// What the user decides of one peer's command line.
+fn words(args: &Args, dealt: &Marker, number: u32) -> anyhow::Result<Vec<OsString>> {
+    let peers = args.out.join(PEERS);
+    let listen = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port(args.port, number)?);
+    let mut words = vec!["peer".into(), peers.join(&dealt.torrent).into()];
+    words.extend(["--dir".into(), peers.join(format!("{PEER}_{number}")).into()]);
+    words.extend(["--listen".into(), listen.to_string().into()]);
+    words.extend(["--on-complete".into(), args.on_complete.word().into()]);
+    words.extend(args.conduct.words());
+    Ok(words)
+}
+
+/// 0 is any that is free.
+fn port(first: Option<u16>, number: u32) -> anyhow::Result<u16> {
+    let Some(first) = first else { return Ok(0) };
+    let port = u32::from(first) + number - 1;
+    u16::try_from(port).map_err(|_| {
+        Usage(format!(
+            "{PEER}_{number} would listen on port {port}, and 65535 is the last; choose a smaller --port"
+        ))
+        .into()
+    })
+}

@@ -1,0 +1,79 @@
+//! `minibit start tracker`.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use super::{begin, notice_gone};
+use crate::cli::swarm::folder::TRACKER;
+use crate::cli::swarm::launch::Launched;
+use crate::cli::swarm::state::Member;
+use crate::cli::{Exit, Usage, tracker};
+use crate::time::Span;
+use crate::units::format_span;
+
+/// Starts the tracker in the background.
+///
+/// Peers may have been started before: they keep asking until it is there.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    /// Where to listen; port 0 lets the system choose [default: 127.0.0.1:6969]
+    #[arg(long, value_name = "IP:PORT")]
+    http: Option<SocketAddr>,
+    /// How often peers are asked to announce, as `30 s` or `30 min` [default: a scenario's]
+    #[arg(long, value_name = "TIME", value_parser = tracker::interval)]
+    interval: Option<Span>,
+    /// How many peers one answer names [default: a scenario's]
+    #[arg(long, value_name = "N")]
+    peers_returned: Option<u32>,
+    /// Where the folder `peers` is
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    out: PathBuf,
+}
+
+pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
+    let (folder, _lock, mut state) = begin(&args.out)?;
+    if let Some(running) = state.tracker.as_ref().filter(|tracker| tracker.is_running()) {
+        return Err(Usage(format!(
+            "the tracker runs already: {} (pid {}); `minibit status` shows it, `minibit stop tracker` ends it",
+            running.listens.join(" "),
+            running.process.pid
+        ))
+        .into());
+    }
+    notice_gone(&state.tracker);
+
+    let since = Timestamp::now();
+    let mut launched = Launched::start(TRACKER, &words(&args), &folder.printed(TRACKER))?;
+    let (process, pid) = (launched.process.clone(), launched.process.pid);
+    let listens = launched.listens(1)?;
+    state.tracker =
+        Some(Member { name: TRACKER.to_owned(), since, listens: listens.clone(), end: None, process });
+    state.write(&folder)?;
+    launched.let_go();
+
+    println!("tracker listens on {} (pid {pid})", listens.join(" "));
+    let unheard = state.peers.iter().any(Member::is_running)
+        && !state.announce.iter().any(|announced| listens.contains(announced));
+    if unheard {
+        eprintln!(
+            "note: the peers that run ask another tracker: {}; `minibit stop peers` and start them again, or start \
+             the tracker there",
+            state.announce.join(" ")
+        );
+    }
+    Ok(Exit::Done)
+}
+
+/// The tracker's command line: what is not said it decides itself.
+fn words(args: &Args) -> Vec<OsString> {
+    let options = [
+        ("--http", args.http.map(|addr| addr.to_string())),
+        ("--interval", args.interval.map(format_span)),
+        ("--peers-returned", args.peers_returned.map(|count| count.to_string())),
+    ];
+    let said = options.into_iter().filter_map(|(option, value)| Some([option.to_owned(), value?]));
+    ["tracker".to_owned()].into_iter().chain(said.flatten()).map(OsString::from).collect()
+}

@@ -1,0 +1,135 @@
+//! The folder beside `peers` in which the swarm by hand is written down: the state file, a lock, and of every process
+//! what it printed and what it recorded. Knows nothing of what these files say.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use crate::cli::Usage;
+use crate::torrent::split::contents::{Contents, is_numbered};
+use crate::torrent::split::folder::exists;
+use crate::torrent::split::marker::is_signed;
+
+/// The folder's name.
+const SWARM: &str = ".minibit-swarm";
+/// The tracker's name among the processes; the peers are `peer_1` and so on.
+pub(in crate::cli) const TRACKER: &str = "tracker";
+const STATE: &str = "state.toml";
+/// The next state file while it is written.
+const STATE_IN_THE_MAKING: &str = "state.tmp";
+const LOCK: &str = "lock";
+const PRINTED: &str = ".log";
+const RECORDED: &str = ".jsonl";
+
+/// Where the swarm of one `--out` folder is written down.
+#[derive(Clone, Debug)]
+pub(in crate::cli) struct SwarmFolder(PathBuf);
+
+/// While it lives, no other `minibit` changes the swarm.
+#[derive(Debug)]
+pub(in crate::cli) struct Lock {
+    _held: File,
+}
+
+impl SwarmFolder {
+    pub(in crate::cli) fn beside_peers(out: &Path) -> SwarmFolder {
+        SwarmFolder(out.join(SWARM))
+    }
+
+    pub(in crate::cli) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(in crate::cli) fn state_file(&self) -> PathBuf {
+        self.0.join(STATE)
+    }
+
+    /// What a process printed.
+    pub(in crate::cli) fn printed(&self, name: &str) -> PathBuf {
+        self.0.join(format!("{name}{PRINTED}"))
+    }
+
+    /// What a peer recorded.
+    pub(in crate::cli) fn recorded(&self, name: &str) -> PathBuf {
+        self.0.join(format!("{name}{RECORDED}"))
+    }
+
+    /// Whether `minibit start` made it. A link in the place of the folder or the state file is somebody else's.
+    pub(in crate::cli) fn is_ours(&self) -> bool {
+        fs::symlink_metadata(&self.0).is_ok_and(|metadata| metadata.is_dir()) && is_signed(&self.state_file())
+    }
+
+    /// Makes it, with this state file, unless it is there already.
+    pub(in crate::cli) fn make(&self, state: &str) -> anyhow::Result<()> {
+        if self.is_ours() {
+            return Ok(());
+        }
+        // An earlier attempt may have ended before its state file was whole.
+        let is_unfinished = |mut entries: fs::ReadDir| {
+            entries.all(|entry| entry.is_ok_and(|entry| entry.file_name() == STATE_IN_THE_MAKING))
+        };
+        if exists(&self.0) && !fs::read_dir(&self.0).is_ok_and(is_unfinished) {
+            let place = self.0.display();
+            return Err(Usage(format!(
+                "{place} was not made by MiniBit, or its {STATE} is broken; move it away, or choose another --out"
+            ))
+            .into());
+        }
+        fs::create_dir_all(&self.0).with_context(|| format!("cannot make {}", self.0.display()))?;
+        self.write_state(state).inspect_err(|_| {
+            // It goes as it came, if it was not there before.
+            let _ = fs::remove_dir(&self.0);
+        })
+    }
+
+    /// Replaces the state file as a whole: a reader sees the old one or the new one, also after the machine has failed.
+    pub(in crate::cli) fn write_state(&self, state: &str) -> anyhow::Result<()> {
+        let (next, file) = (self.0.join(STATE_IN_THE_MAKING), self.state_file());
+        let write = || {
+            let mut making = File::create(&next)?;
+            making.write_all(state.as_bytes())?;
+            making.sync_all()?;
+            fs::rename(&next, &file)
+        };
+        write().map_err(|error| {
+            let _ = fs::remove_file(&next);
+            let advice = if error.kind() == io::ErrorKind::StorageFull {
+                "; free some space, and try again"
+            } else {
+                ""
+            };
+            let place = file.display();
+            anyhow::Error::new(error).context(format!("cannot write {place}{advice}"))
+        })
+    }
+
+    /// Refuses where another `minibit` is at work. The folder must be there.
+    pub(in crate::cli) fn lock(&self) -> anyhow::Result<Lock> {
+        let path = self.0.join(LOCK);
+        let cannot = || format!("cannot lock {}", path.display());
+        let file = File::options().create(true).append(true).open(&path).with_context(cannot)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Lock { _held: file }),
+            Err(TryLockError::WouldBlock) => Err(Usage(format!(
+                "another `minibit start` or `minibit stop` is at work in {}; wait for it and try again",
+                self.0.display()
+            ))
+            .into()),
+            Err(TryLockError::Error(error)) => Err(error).with_context(cannot),
+        }
+    }
+
+    /// What lies in it, to be removed.
+    pub(in crate::cli) fn contents(&self) -> io::Result<Contents> {
+        Contents::of_files(&self.0, STATE, is_named_as_ours)
+    }
+}
+
+fn is_named_as_ours(name: &OsStr) -> bool {
+    let is_of_tracker = [PRINTED, RECORDED].iter().any(|end| *name == *format!("{TRACKER}{end}"));
+    let is_of_peer = [PRINTED, RECORDED].iter().any(|end| is_numbered(name, "peer_", end));
+    name == LOCK || name == STATE_IN_THE_MAKING || is_of_tracker || is_of_peer
+}

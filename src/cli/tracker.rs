@@ -6,7 +6,8 @@ use super::signals::Signals;
 use super::{Exit, parent, unrepeatable_random_seed};
 use crate::net::announce::TrackerUrl;
 use crate::net::clock::Clock;
-use crate::net::tracker_server::{Limits, TrackerServer};
+use crate::net::open_files::OpenFiles;
+use crate::net::tracker_server::{Limits, Listen, TrackerServer};
 use crate::time::Span;
 use crate::tracker::{Settings, Tracker};
 use crate::units::parse_span;
@@ -16,13 +17,17 @@ const DEFAULT_HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST)
 
 /// Runs one tracker until Ctrl-C.
 ///
-/// Answers announces and scrapes over HTTP, for any torrent and any client. Says `listening on URL` on stdout when
-/// it is ready.
+/// Answers announces and scrapes over HTTP, over UDP, or over both, for any torrent and any client; HTTP also has
+/// `/metrics`, in Prometheus' text format. Says `listening on URL` on stdout for each of its addresses when it is ready.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Where to listen; port 0 lets the system choose
-    #[arg(long, value_name = "IP:PORT", default_value_t = DEFAULT_HTTP)]
-    http: SocketAddr,
+    /// Where to listen for HTTP; port 0 lets the system choose; may be repeated, for IPv6 say
+    /// [default: 127.0.0.1:6969, unless --udp is given]
+    #[arg(long, value_name = "IP:PORT")]
+    http: Vec<SocketAddr>,
+    /// Where to listen for UDP; port 0 lets the system choose; may be repeated
+    #[arg(long, value_name = "IP:PORT")]
+    udp: Vec<SocketAddr>,
     /// How often peers are asked to announce, as `30 s` or `30 min` [default: a scenario's]
     #[arg(long, value_name = "TIME", value_parser = interval)]
     interval: Option<Span>,
@@ -42,7 +47,7 @@ pub(super) struct Args {
 
 /// Where peers ask that were told nothing else.
 pub(super) fn default_url() -> TrackerUrl {
-    TrackerUrl::at(DEFAULT_HTTP)
+    TrackerUrl::http_at(DEFAULT_HTTP)
 }
 
 fn time_scale(text: &str) -> Result<f64, String> {
@@ -68,8 +73,17 @@ async fn serve(args: Args) -> anyhow::Result<Exit> {
     let interval = args.interval.unwrap_or(Settings::default().interval);
     let settings = Settings { interval, peers_returned: args.peers_returned };
     let tracker = Tracker::new(settings, args.seed.unwrap_or_else(unrepeatable_random_seed));
-    let server = TrackerServer::start(args.http, tracker, Clock::start(args.time_scale), Limits::default())?;
-    println!("listening on {}", TrackerUrl::at(server.addr()));
+    let mut listen = Listen { http: args.http, udp: args.udp };
+    if listen == Listen::default() {
+        listen = Listen::http(DEFAULT_HTTP);
+    }
+    let limits = Limits::default();
+    // Where the system allows fewer, connections are closed earlier.
+    let _files = OpenFiles::reserve(limits.connections as u64);
+    let server = TrackerServer::start(&listen, tracker, Clock::start(args.time_scale), limits)?;
+    for url in server.urls() {
+        println!("listening on {url}");
+    }
     let exit = signals.next().await;
     server.stop().await;
     Ok(exit)

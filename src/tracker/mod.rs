@@ -1,5 +1,5 @@
 //! The tracker as a pure state machine: who is in which swarm, and a random few of them for everybody who asks
-//! (BEP 3, 48). Knows no sockets and no clock, and nothing of what the peers do with each other.
+//! (BEP 3, 7, 31, 48). Knows no sockets and no clock, and nothing of what the peers do with each other.
 //!
 //! - An answer is a random subset without the asker; everybody else where the swarm has fewer than five peers.
 //! - Whoever stays silent for two intervals is forgotten, whoever announces `stopped` at once.
@@ -11,12 +11,12 @@ mod swarm;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use crate::id::InfoHash;
+use crate::id::{InfoHash, PeerId};
 use crate::rng::{Entity, Purpose, Stream};
 use crate::time::{Span, Time};
-use crate::wire::announce::query::MAX_SCRAPED;
 use crate::wire::announce::{
-    AnnounceEvent, AnnounceRequest, AnnounceResponse, Refusal, ScrapeResponse, SwarmCounts,
+    AnnounceEvent, AnnounceRequest, AnnounceResponse, MAX_SCRAPED, Refusal, RetryIn, ScrapeResponse,
+    SwarmCounts,
 };
 
 use swarm::{Entry, Swarm};
@@ -75,6 +75,7 @@ pub enum TrackerInput {
         /// The address the request came from, with the port it announces.
         addr: SocketAddr,
         request: AnnounceRequest,
+        families: Families,
     },
     Scrape {
         from: RequestId,
@@ -82,6 +83,15 @@ pub enum TrackerInput {
     },
     /// The time that `deadline` named has come.
     Timeout,
+}
+
+/// Which peers an answer can name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Families {
+    /// Of IPv4 and of IPv6, as over HTTP (BEP 7).
+    Both,
+    /// Of the asker's own, as over UDP: the form of an answer follows the packet that asked (BEP 15).
+    Askers,
 }
 
 /// Something the driver has to do.
@@ -95,6 +105,15 @@ pub enum TrackerReply {
     Announce(AnnounceResponse),
     Scrape(ScrapeResponse),
     Refused(Refusal),
+}
+
+/// How much the tracker remembers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Those that everybody left and that were downloaded count as well.
+    pub swarms: usize,
+    /// In all swarms together.
+    pub peers: usize,
 }
 
 /// One tracker, any number of swarms.
@@ -128,13 +147,60 @@ impl Tracker {
 
     /// Pushes one reply for every question. Never fails.
     pub fn handle(&mut self, now: Time, input: TrackerInput, actions: &mut Vec<TrackerAction>) {
-        self.expire(now);
         let (to, reply) = match input {
-            TrackerInput::Announce { from, addr, request } => (from, self.announce(now, addr, &request)),
-            TrackerInput::Scrape { from, info_hashes } => (from, self.scrape(&info_hashes)),
-            TrackerInput::Timeout => return,
+            TrackerInput::Announce { from, addr, request, families } => {
+                let answer = self.announce(now, addr, &request, families);
+                (from, answer.map_or_else(TrackerReply::Refused, TrackerReply::Announce))
+            }
+            TrackerInput::Scrape { from, info_hashes } => {
+                (from, TrackerReply::Scrape(self.scrape(now, &info_hashes)))
+            }
+            TrackerInput::Timeout => return self.expire(now),
         };
         actions.push(TrackerAction::Reply { to, reply });
+    }
+
+    /// Answers an announce at once, as [`Tracker::handle`] would. `addr` is where the request came from, with the port
+    /// that it announces.
+    pub fn announce(
+        &mut self,
+        now: Time,
+        addr: SocketAddr,
+        request: &AnnounceRequest,
+        families: Families,
+    ) -> Result<AnnounceResponse, Refusal> {
+        self.expire(now);
+        if addr.port() == 0 {
+            let reason = "port 0 cannot be connected to: announce the port you listen on";
+            return Err(Refusal { reason: reason.into(), retry_in: Some(RetryIn::Never) });
+        }
+        let peers = if request.event == AnnounceEvent::Stopped {
+            self.forget(now, &request.info_hash, addr);
+            Vec::new()
+        } else {
+            if !self.make_room_for_swarm(&request.info_hash) {
+                let reason = "this tracker holds as many torrents as it can: try another one";
+                return Err(Refusal { reason: reason.into(), retry_in: self.next_room(now) });
+            }
+            self.remember(now, addr, request);
+            self.some_peers(addr, request, families)
+        };
+        let counts = self.counts(&request.info_hash).unwrap_or_default();
+        Ok(AnnounceResponse {
+            interval: self.settings.interval,
+            min_interval: None,
+            complete: Some(counts.complete),
+            incomplete: Some(counts.incomplete),
+            peers,
+        })
+    }
+
+    /// Answers a scrape at once, as [`Tracker::handle`] would.
+    pub fn scrape(&mut self, now: Time, info_hashes: &[InfoHash]) -> ScrapeResponse {
+        self.expire(now);
+        let asked = info_hashes.iter().take(MAX_SCRAPED);
+        let files = asked.filter_map(|info_hash| Some((*info_hash, self.counts(info_hash)?))).collect();
+        ScrapeResponse { files }
     }
 
     /// When `handle(now, Timeout, …)` is due: the next entry expires.
@@ -152,45 +218,29 @@ impl Tracker {
         self.swarms.get(info_hash).map(Swarm::counts)
     }
 
-    fn announce(&mut self, now: Time, addr: SocketAddr, request: &AnnounceRequest) -> TrackerReply {
-        if addr.port() == 0 {
-            return refused("port 0 cannot be connected to: announce the port you listen on");
-        }
-        let peers = if request.event == AnnounceEvent::Stopped {
-            self.forget(now, &request.info_hash, addr);
-            Vec::new()
-        } else {
-            if !self.make_room_for_swarm(&request.info_hash) {
-                return refused("this tracker holds as many torrents as it can: try another one");
-            }
-            self.remember(now, addr, request);
-            self.some_peers(addr, request)
-        };
-        let counts = self.counts(&request.info_hash).unwrap_or_default();
-        TrackerReply::Announce(AnnounceResponse {
-            interval: self.settings.interval,
-            min_interval: None,
-            complete: Some(counts.complete),
-            incomplete: Some(counts.incomplete),
-            peers,
-        })
+    /// What the peer at this address calls itself.
+    pub fn peer_id(&self, info_hash: &InfoHash, addr: SocketAddr) -> Option<PeerId> {
+        self.swarms.get(info_hash)?.peer_id(addr)
     }
 
-    fn scrape(&self, info_hashes: &[InfoHash]) -> TrackerReply {
-        let asked = info_hashes.iter().take(MAX_SCRAPED);
-        let files = asked.filter_map(|info_hash| Some((*info_hash, self.counts(info_hash)?))).collect();
-        TrackerReply::Scrape(ScrapeResponse { files })
+    pub fn load(&self) -> Load {
+        Load { swarms: self.swarms.len(), peers: self.expiring.len() }
     }
 
     /// What `peers_returned` allows and the asker wants; of a small swarm everybody, unless the asker wants fewer.
-    fn some_peers(&mut self, asker: SocketAddr, request: &AnnounceRequest) -> Vec<SocketAddr> {
+    fn some_peers(
+        &mut self,
+        asker: SocketAddr,
+        request: &AnnounceRequest,
+        families: Families,
+    ) -> Vec<SocketAddr> {
         let Some(swarm) = self.swarms.get(&request.info_hash) else { return Vec::new() };
         let wanted = request.num_want.map_or(MOST_RETURNED, |wanted| wanted as usize).min(MOST_RETURNED);
         let returned = match swarm.len() {
             ..TOLD_AS_A_WHOLE => wanted,
             _ => wanted.min(self.settings.peers_returned as usize),
         };
-        swarm.sample(asker, request.peer_id, returned, &mut self.sample)
+        swarm.sample(asker, request.peer_id, families, returned, &mut self.sample)
     }
 
     /// Enters the peer or renews its entry; its swarm is made if need be.
@@ -246,17 +296,20 @@ impl Tracker {
         true
     }
 
-    fn expire(&mut self, now: Time) {
+    /// In how many minutes an entry expires, and with it perhaps a swarm.
+    fn next_room(&self, now: Time) -> Option<RetryIn> {
+        let wait = self.deadline()?.since(now).as_nanos().div_ceil(Span::from_secs(60).as_nanos());
+        Some(RetryIn::Minutes(u32::try_from(wait).unwrap_or(u32::MAX)))
+    }
+
+    /// Forgets who has been silent for too long.
+    pub fn expire(&mut self, now: Time) {
         while let Some(&(at, info_hash, addr)) = self.expiring.first()
             && at <= now
         {
             self.forget(now, &info_hash, addr);
         }
     }
-}
-
-fn refused(reason: &str) -> TrackerReply {
-    TrackerReply::Refused(Refusal { reason: reason.into(), retry_in: None })
 }
 
 #[cfg(test)]

@@ -17,6 +17,14 @@ fn addr(peer: u32) -> SocketAddr {
     SocketAddr::new(std::net::Ipv4Addr::from(0x7f00_0000 + peer).into(), 6_881)
 }
 
+/// Odd peers at IPv6 addresses.
+fn dual(peer: u32) -> SocketAddr {
+    match peer % 2 {
+        0 => addr(peer),
+        _ => SocketAddr::new(std::net::Ipv6Addr::from(u128::from(peer)).into(), 6_881),
+    }
+}
+
 fn at(seconds: u64) -> Time {
     Time::ZERO + Span::from_secs(seconds)
 }
@@ -37,8 +45,19 @@ fn request(peer: u32, event: AnnounceEvent, left: u64) -> AnnounceRequest {
 }
 
 fn ask(tracker: &mut Tracker, now: Time, from: SocketAddr, request: AnnounceRequest) -> TrackerReply {
+    ask_for(Families::Both, tracker, now, from, request)
+}
+
+fn ask_for(
+    families: Families,
+    tracker: &mut Tracker,
+    now: Time,
+    from: SocketAddr,
+    request: AnnounceRequest,
+) -> TrackerReply {
     let mut actions = Vec::new();
-    tracker.handle(now, TrackerInput::Announce { from: RequestId(9), addr: from, request }, &mut actions);
+    let input = TrackerInput::Announce { from: RequestId(9), addr: from, request, families };
+    tracker.handle(now, input, &mut actions);
     match actions.pop() {
         Some(TrackerAction::Reply { to: RequestId(9), reply }) if actions.is_empty() => reply,
         other => panic!("one reply to the asker expected, not {other:?}"),
@@ -149,8 +168,31 @@ fn port_0_is_refused_and_not_remembered() {
     let mut tracker = tracker(50);
     let reply =
         ask(&mut tracker, at(0), SocketAddr::new(addr(1).ip(), 0), request(1, AnnounceEvent::Started, 1));
-    assert!(matches!(reply, TrackerReply::Refused(_)), "{reply:?}");
+    let TrackerReply::Refused(refusal) = reply else { panic!("{reply:?}") };
+    assert_eq!(refusal.retry_in, Some(RetryIn::Never), "it will not be better another time");
     assert_eq!(tracker.counts(&SWARM), None);
+}
+
+#[test]
+fn an_answer_over_udp_names_the_askers_family_only() {
+    let mut tracker = tracker(50);
+    (0..12).for_each(|peer| {
+        ask(&mut tracker, at(0), dual(peer), request(peer, AnnounceEvent::Started, 1));
+    });
+    for (families, asker, told) in
+        [(Families::Askers, 0, 5), (Families::Askers, 1, 5), (Families::Both, 0, 11), (Families::Both, 1, 11)]
+    {
+        let asked = request(asker, AnnounceEvent::None, 1);
+        let reply = ask_for(families, &mut tracker, at(1), dual(asker), asked);
+        let TrackerReply::Announce(answer) = reply else { panic!("{reply:?}") };
+        assert_eq!(answer.peers.len(), told, "{families:?}");
+        let own = |peer: &SocketAddr| peer.is_ipv4() == dual(asker).is_ipv4();
+        assert!(families == Families::Both || answer.peers.iter().all(own), "{answer:?}");
+        assert!(!answer.peers.contains(&dual(asker)));
+    }
+    assert_eq!(tracker.peer_id(&SWARM, dual(3)), Some(request(3, AnnounceEvent::None, 1).peer_id));
+    assert_eq!(tracker.peer_id(&SWARM, addr(3)), None);
+    assert_eq!(tracker.load(), Load { swarms: 1, peers: 12 });
 }
 
 #[test]
@@ -172,7 +214,8 @@ fn above_the_limit_a_swarm_is_refused_unless_an_empty_one_makes_room() {
     announce(&mut tracker, at(0), 0, AnnounceEvent::Completed, 0);
     let other = AnnounceRequest { info_hash: InfoHash([8; 20]), ..request(1, AnnounceEvent::Started, 1) };
     let reply = ask(&mut tracker, at(1), addr(1), other.clone());
-    assert!(matches!(reply, TrackerReply::Refused(_)), "{reply:?}");
+    let TrackerReply::Refused(refusal) = reply else { panic!("{reply:?}") };
+    assert_eq!(refusal.retry_in, Some(RetryIn::Minutes(1)), "when the next entry expires");
     announce(&mut tracker, at(2), 0, AnnounceEvent::Stopped, 0);
     let reply = ask(&mut tracker, at(3), addr(1), other);
     assert!(matches!(reply, TrackerReply::Announce(_)), "{reply:?}");
@@ -224,13 +267,13 @@ proptest! {
     #[test]
     fn the_tracker_knows_exactly_the_living(
         random_seed: u64,
-        steps in prop::collection::vec((0u64..25, 0u32..12, 0u8..5), 1..120),
+        steps in prop::collection::vec((0u64..25, 0u32..12, 0u8..5, any::<bool>()), 1..120),
     ) {
         let settings = Settings { interval: INTERVAL, peers_returned: 6 };
         let mut tracker = Tracker::new(settings, random_seed);
         let mut living = BTreeMap::<SocketAddr, (Time, bool)>::new();
         let mut now = at(0);
-        for (later, peer, what) in steps {
+        for (later, peer, what, over_udp) in steps {
             now += Span::from_secs(later);
             living.retain(|_, (seen, _)| now.since(*seen) < INTERVAL * 2);
             let (event, left) = match what {
@@ -241,20 +284,26 @@ proptest! {
                 _ => (AnnounceEvent::Stopped, 1),
             };
             if event == AnnounceEvent::Stopped {
-                living.remove(&addr(peer));
+                living.remove(&dual(peer));
             } else {
-                living.insert(addr(peer), (now, left == 0));
+                living.insert(dual(peer), (now, left == 0));
             }
+            let families = if over_udp { Families::Askers } else { Families::Both };
             let mut copy = tracker.clone();
-            let answer = announce(&mut tracker, now, peer, event, left);
-            prop_assert_eq!(&announce(&mut copy, now, peer, event, left), &answer, "equal inputs");
+            let asked = request(peer, event, left);
+            let reply = ask_for(families, &mut tracker, now, dual(peer), asked.clone());
+            prop_assert_eq!(&ask_for(families, &mut copy, now, dual(peer), asked), &reply, "equal inputs");
+            let TrackerReply::Announce(answer) = reply else { panic!("{reply:?}") };
 
             let told: BTreeSet<_> = answer.peers.iter().copied().collect();
             prop_assert_eq!(told.len(), answer.peers.len(), "somebody is named twice");
-            prop_assert!(!told.contains(&addr(peer)), "the asker is in its own answer");
+            prop_assert!(!told.contains(&dual(peer)), "the asker is in its own answer");
             prop_assert!(told.iter().all(|peer| living.contains_key(peer)), "somebody gone is named");
+            let may_be_told =
+                |other: &&SocketAddr| !over_udp || other.is_ipv4() == dual(peer).is_ipv4();
+            prop_assert!(told.iter().all(|peer| may_be_told(&peer)), "of the other family");
             if event != AnnounceEvent::Stopped {
-                prop_assert_eq!(told.len(), (living.len() - 1).min(6));
+                prop_assert_eq!(told.len(), (living.keys().filter(may_be_told).count() - 1).min(6));
             }
             let seeds = living.values().filter(|(_, complete)| *complete).count() as u32;
             prop_assert_eq!(answer.complete, Some(seeds));

@@ -1,4 +1,5 @@
-//! Bytes ↔ types, without I/O: the peer wire (BEP 3, 6, 10) and the tracker's HTTP forms (BEP 3, 7, 23, 31, 48).
+//! Bytes ↔ types, without I/O: the peer wire (BEP 3, 6, 10) and the tracker's HTTP and UDP forms (BEP 3, 7, 15,
+//! 23, 31, 48).
 
 pub mod announce;
 pub mod codec;

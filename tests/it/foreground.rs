@@ -82,6 +82,20 @@ fn records_of_several_peers_are_lines_on_one_time() {
 }
 
 #[test]
+fn peers_over_udp_and_http_find_each_other_at_one_tracker() {
+    let (folder, story) = split_story();
+    let tracker = folder.start(&["tracker", "--http", "127.0.0.1:0", "--udp", "127.0.0.1:0"]);
+    let (http, udp) = (tracker.says("listening on "), tracker.says("listening on "));
+    assert!(http.starts_with("http://127.0.0.1:") && udp.starts_with("udp://127.0.0.1:"), "{http} {udp}");
+    let peers: Vec<Running> =
+        [(1, &udp), (2, &http), (3, &udp)].map(|(number, url)| start_peer(&folder, number, url)).into();
+    for (number, peer) in (1..).zip(&peers) {
+        peer.says("complete: ");
+        assert!(fs::read(folder.path(&format!("peers/peer_{number}/story.txt"))).unwrap() == story);
+    }
+}
+
+#[test]
 fn a_tracker_refuses_an_interval_that_lets_peers_announce_without_a_pause() {
     let folder = Folder::new();
     folder.minibit(&["tracker", "--http", "127.0.0.1:0", "--interval", "0s"]).fails(2, "at least 1 s");
@@ -111,7 +125,7 @@ fn what_cannot_work_is_refused_with_the_reason() {
     peer("none.torrent", "new", &[]).fails(2, "cannot read none.torrent");
     peer("story.txt", "new", &[]).fails(2, "story.txt is no torrent");
     peer(torrent, "new", &[]).fails(2, "--tracker");
-    peer(torrent, "new", &["--tracker", "udp://127.0.0.1:1"]).fails(2, "only http://");
+    peer(torrent, "new", &["--tracker", "https://127.0.0.1:1"]).fails(2, "only http:// and udp://");
 
     let mine = folder.file("mine/story.txt", "another story");
     peer(torrent, "mine", &["--tracker", "http://127.0.0.1:1/announce"]).fails(2, "13 bytes");

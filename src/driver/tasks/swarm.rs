@@ -26,7 +26,7 @@ use crate::net::clock::Clock;
 use crate::net::host::{self, Contact, Contacts};
 use crate::net::loopback::LoopbackRange;
 use crate::net::pace::Lateness;
-use crate::net::tracker_server::{Limits, TrackerServer};
+use crate::net::tracker_server::{Limits, Listen, TrackerServer};
 use crate::scenario::Scenario;
 use crate::scenario::overlay::Place;
 use crate::scenario::population::Population;
@@ -221,7 +221,7 @@ impl<'a> Swarm<'a> {
         // All peers may announce at once.
         let connections = limits.connections.max(2 * self.members.len());
         let limits = Limits { connections, ..limits };
-        let server = TrackerServer::start(self.tracker_addr, tracker, self.clock, limits)
+        let server = TrackerServer::start(&Listen::http(self.tracker_addr), tracker, self.clock, limits)
             .map_err(io_error("cannot start the tracker".into()))?;
         self.tracker = Some(server);
         Ok(())

@@ -5,22 +5,42 @@ use std::net::{IpAddr, SocketAddr};
 
 use hyper::Uri;
 
-const DEFAULT_PORT: u16 = 80;
+/// Of HTTP; for UDP there is none.
+const HTTP_PORT: u16 = 80;
 
-/// `http://host[:port]/path[?query]`.
+/// `http://host[:port]/path[?query]` or `udp://host:port[/path]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrackerUrl {
+    protocol: Protocol,
     host: String,
     port: u16,
     path_and_query: String,
 }
 
+/// How a tracker is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// BEP 3.
+    Http,
+    /// BEP 15.
+    Udp,
+}
+
+impl Protocol {
+    fn scheme(self) -> &'static str {
+        match self {
+            Protocol::Http => "http",
+            Protocol::Udp => "udp",
+        }
+    }
+}
+
 /// Why text is no tracker's URL that we can use.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TrackerUrlError {
-    #[error("tracker {0:?} is no URL; write http://HOST:PORT/announce")]
+    #[error("tracker {0:?} is no URL; write http://HOST:PORT/announce or udp://HOST:PORT/announce")]
     NotAUrl(String),
-    #[error("tracker {url:?}: {scheme} is not supported, only http:// is")]
+    #[error("tracker {url:?}: {scheme} is not supported, only http:// and udp:// are")]
     Scheme { url: String, scheme: String },
 }
 
@@ -29,24 +49,40 @@ impl TrackerUrl {
         let not_a_url = || TrackerUrlError::NotAUrl(url.to_owned());
         let uri: Uri = url.parse().map_err(|_| not_a_url())?;
         let scheme = uri.scheme_str().ok_or_else(not_a_url)?;
-        if scheme != "http" {
-            return Err(TrackerUrlError::Scheme { url: url.to_owned(), scheme: scheme.to_owned() });
-        }
+        let known = [Protocol::Http, Protocol::Udp]
+            .into_iter()
+            .find(|known| known.scheme().eq_ignore_ascii_case(scheme));
+        let protocol = known
+            .ok_or_else(|| TrackerUrlError::Scheme { url: url.to_owned(), scheme: scheme.to_owned() })?;
         let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(not_a_url)?;
         Ok(TrackerUrl {
+            protocol,
             host: host.to_owned(),
-            port: port(&uri, host).ok_or_else(not_a_url)?,
+            port: port(&uri, protocol, host).ok_or_else(not_a_url)?,
             path_and_query: uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
         })
     }
 
     /// The URL of one of our own trackers.
-    pub fn at(addr: SocketAddr) -> TrackerUrl {
+    pub fn http_at(addr: SocketAddr) -> TrackerUrl {
+        TrackerUrl::at(Protocol::Http, addr)
+    }
+
+    /// The URL of one of our own trackers.
+    pub fn udp_at(addr: SocketAddr) -> TrackerUrl {
+        TrackerUrl::at(Protocol::Udp, addr)
+    }
+
+    fn at(protocol: Protocol, addr: SocketAddr) -> TrackerUrl {
         let host = match addr.ip() {
             IpAddr::V4(ip) => ip.to_string(),
             IpAddr::V6(ip) => format!("[{ip}]"),
         };
-        TrackerUrl { host, port: addr.port(), path_and_query: "/announce".to_owned() }
+        TrackerUrl { protocol, host, port: addr.port(), path_and_query: "/announce".to_owned() }
+    }
+
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
     }
 
     /// `host:port`, for the look-up and the `Host` header.
@@ -62,18 +98,18 @@ impl TrackerUrl {
 }
 
 /// Read from the text, because `Uri` has no port where the text has one that is out of range.
-fn port(uri: &Uri, host: &str) -> Option<u16> {
+fn port(uri: &Uri, protocol: Protocol, host: &str) -> Option<u16> {
     let authority = uri.authority()?.as_str();
     let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
     match place.strip_prefix(host)?.strip_prefix(':') {
-        None => Some(DEFAULT_PORT),
+        None => (protocol == Protocol::Http).then_some(HTTP_PORT),
         Some(port) => port.parse().ok().filter(|port| *port != 0),
     }
 }
 
 impl fmt::Display for TrackerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.authority(), self.path_and_query)
+        write!(f, "{}://{}{}", self.protocol.scheme(), self.authority(), self.path_and_query)
     }
 }
 
@@ -89,6 +125,8 @@ mod tests {
             ("http://example.org", "http://example.org:80/", "/?q"),
             ("HTTP://[::1]:8080/a/announce", "http://[::1]:8080/a/announce", "/a/announce?q"),
             ("http://h:1/announce?key=1", "http://h:1/announce?key=1", "/announce?key=1&q"),
+            ("udp://h:1", "udp://h:1/", "/?q"),
+            ("UDP://[::1]:6969/announce", "udp://[::1]:6969/announce", "/announce?q"),
         ] {
             let parsed = TrackerUrl::parse(url).unwrap();
             assert_eq!((parsed.to_string().as_str(), parsed.with_query("q").as_str()), (shown, target));
@@ -100,8 +138,10 @@ mod tests {
         for (addr, url) in
             [("127.0.0.1:80", "http://127.0.0.1:80/announce"), ("[::1]:6969", "http://[::1]:6969/announce")]
         {
-            let built = TrackerUrl::at(addr.parse().unwrap());
-            assert_eq!(built, TrackerUrl::parse(url).unwrap());
+            let addr = addr.parse().unwrap();
+            assert_eq!(TrackerUrl::http_at(addr), TrackerUrl::parse(url).unwrap());
+            let url = url.replace("http", "udp");
+            assert_eq!(TrackerUrl::udp_at(addr), TrackerUrl::parse(&url).unwrap());
         }
     }
 
@@ -109,13 +149,21 @@ mod tests {
     fn other_schemes_are_refused_by_name() {
         let error = |url| TrackerUrl::parse(url).unwrap_err().to_string();
         assert_eq!(
-            error("udp://tracker.example:80"),
-            "tracker \"udp://tracker.example:80\": udp is not supported, only http:// is"
+            error("wss://tracker.example:80"),
+            "tracker \"wss://tracker.example:80\": wss is not supported, only http:// and udp:// are"
         );
         assert!(error("https://tracker.example/announce").contains("https is not supported"));
-        for broken in
-            ["", "announce", "/announce", "127.0.0.1:80", "http://", "http:///announce", "http://h:0/a"]
-        {
+        for broken in [
+            "",
+            "announce",
+            "/announce",
+            "127.0.0.1:80",
+            "http://",
+            "http:///announce",
+            "http://h:0/a",
+            "udp://h",
+            "udp://h/announce",
+        ] {
             assert!(error(broken).contains("is no URL"), "{broken}");
         }
         for broken in ["http://h:/a", "http://h:65536/a", "http://h:x/a", "http://a b/", "http://h/\r\nX: y"]
@@ -126,7 +174,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_panics_and_what_is_shown_reads_the_same(text in "(http://)?.{0,40}") {
+        fn no_text_panics_and_what_is_shown_reads_the_same(text in "((http|udp)://)?.{0,40}") {
             if let Ok(url) = TrackerUrl::parse(&text) {
                 prop_assert_eq!(TrackerUrl::parse(&url.to_string()), Ok(url));
             }

@@ -15,7 +15,12 @@ use crate::time::{Span, Time};
 use crate::wire::announce::{AnnounceEvent, AnnounceRequest, AnnounceResponse};
 
 /// In wall time.
-const TIME_OUTS: TimeOuts = TimeOuts { connect: Duration::from_secs(5), total: Duration::from_secs(10) };
+const TIME_OUTS: TimeOuts = TimeOuts {
+    connect: Duration::from_secs(5),
+    http: Duration::from_secs(10),
+    packet: Duration::from_secs(15),
+    udp: Duration::from_secs(60),
+};
 
 #[derive(Debug)]
 pub(super) struct Announces {

@@ -11,7 +11,7 @@ use crate::id::{Block, InfoHash, PeerId, PieceIndex};
 use crate::net::alarm::Alarm;
 use crate::net::announce::{TimeOuts, TrackerUrl, announce};
 use crate::net::store::PieceHashes;
-use crate::net::tracker_server::{Limits, TrackerServer};
+use crate::net::tracker_server::{Limits, Listen, TrackerServer};
 use crate::peer::policy::Policy;
 use crate::peer::{Neighbours, Setup};
 use crate::torrent::hash::PieceHash;
@@ -334,13 +334,13 @@ async fn an_uplink_keeps_its_rate_on_the_wire() {
 #[tokio::test]
 async fn two_hosts_and_a_liar_meet_at_a_tracker_and_the_content_comes_whole() {
     let tracker = TrackerServer::start(
-        (std::net::Ipv4Addr::LOCALHOST, 0).into(),
+        &Listen::http((std::net::Ipv4Addr::LOCALHOST, 0).into()),
         Tracker::new(Settings { interval: Span::from_secs(30), peers_returned: 50 }, 1),
         Clock::start(1.0),
         Limits::default(),
     )
     .unwrap();
-    let url = TrackerUrl::at(tracker.addr());
+    let url = tracker.urls().next().unwrap();
     let liar = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let request = AnnounceRequest {
         info_hash: INFO_HASH,

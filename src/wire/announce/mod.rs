@@ -1,6 +1,8 @@
 //! What a peer tells a tracker and what it hears back (BEP 3, 7, 23, 31, 48), as typed values; `query` and `reply`
-//! hold their HTTP forms. Knows nothing of connections.
+//! hold their HTTP forms, `packet` the UDP ones (BEP 15). Knows nothing of sockets.
 
+mod compact;
+pub mod packet;
 mod percent;
 pub mod query;
 pub mod reply;
@@ -9,6 +11,9 @@ use std::net::SocketAddr;
 
 use crate::id::{InfoHash, PeerId};
 use crate::time::Span;
+
+/// Of more swarms than this nobody is told with one scrape: so many fit into a packet (BEP 15).
+pub const MAX_SCRAPED: usize = 74;
 
 /// The `event` of an announce (BEP 3); `None` at the regular interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,6 +60,22 @@ pub struct Refusal {
     pub retry_in: Option<RetryIn>,
 }
 
+/// Of a stranger's reason, in characters.
+const MAX_REASON: usize = 200;
+
+impl Refusal {
+    /// What a tracker said: of bounded length, without control or invisible characters, fit for logs and terminals.
+    fn heard(reason: &[u8], retry_in: Option<RetryIn>) -> Refusal {
+        let shown = |c: char| matches!(c, '"' | '\'' | '\\') || c.escape_debug().len() == 1;
+        let reason = String::from_utf8_lossy(reason);
+        let reason = reason.chars().take(MAX_REASON);
+        Refusal {
+            reason: reason.map(|c| if shown(c) { c } else { char::REPLACEMENT_CHARACTER }).collect(),
+            retry_in,
+        }
+    }
+}
+
 /// BEP 31's `retry in`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryIn {
@@ -77,4 +98,9 @@ pub struct SwarmCounts {
     pub downloaded: u32,
     /// Leechers.
     pub incomplete: u32,
+}
+
+/// Rounded up: nobody is to come back too early.
+fn whole_seconds(span: Span) -> u64 {
+    span.as_nanos().div_ceil(Span::from_secs(1).as_nanos())
 }

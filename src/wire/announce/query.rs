@@ -4,17 +4,16 @@
 use std::fmt::Write;
 
 use crate::id::{InfoHash, PeerId};
-use crate::wire::announce::{AnnounceEvent, AnnounceRequest, percent};
-
-/// More swarms than this are not looked up for one scrape.
-pub const MAX_SCRAPED: usize = 64;
+use crate::wire::announce::{AnnounceEvent, AnnounceRequest, MAX_SCRAPED, percent};
 
 /// An announce as a tracker reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnnounceQuery {
     pub request: AnnounceRequest,
-    /// BEP 23: peers as a string; also where the client does not say. A dictionary form without peer ids otherwise.
+    /// BEP 23: peers as a string; also where the client does not say. As dictionaries otherwise.
     pub compact: bool,
+    /// Dictionaries may leave the peers' ids out.
+    pub no_peer_id: bool,
 }
 
 /// What is wrong with a query; the text is sent as the `failure reason`.
@@ -80,7 +79,11 @@ pub fn parse_announce(query: &[u8]) -> Result<AnnounceQuery, QueryError> {
         },
         num_want: number("numwant").map(|wanted| u32::try_from(wanted).unwrap_or(u32::MAX)),
     };
-    Ok(AnnounceQuery { request, compact: first(query, "compact") != Some(b"0") })
+    Ok(AnnounceQuery {
+        request,
+        compact: first(query, "compact") != Some(b"0"),
+        no_peer_id: first(query, "no_peer_id") == Some(b"1"),
+    })
 }
 
 /// The query, without a leading `?`, that asks for the counts of these swarms.
@@ -164,7 +167,7 @@ mod tests {
         #[test]
         fn an_announce_round_trips(request in a_request()) {
             let query = write_announce(&request);
-            prop_assert_eq!(parse_announce(query.as_bytes()), Ok(AnnounceQuery { request, compact: true }));
+            prop_assert_eq!(parse_announce(query.as_bytes()), Ok(AnnounceQuery { request, compact: true, no_peer_id: false }));
         }
 
         #[test]
@@ -241,6 +244,8 @@ mod tests {
         assert!(parse("port=1").compact);
         assert!(parse("port=1&compact=1").compact);
         assert!(!parse("port=1&compact=0").compact);
+        assert!(!parse("port=1&compact=0").no_peer_id);
+        assert!(parse("port=1&compact=0&no_peer_id=1").no_peer_id);
     }
 
     #[test]

@@ -105,7 +105,7 @@ mod tests {
     use crate::driver::sim::invariants::doctored::complaint;
     use crate::id::PeerId;
     use crate::time::Span;
-    use crate::tracker::{RequestId, TrackerInput};
+    use crate::tracker::{Families, RequestId, TrackerInput};
     use crate::wire::announce::AnnounceRequest;
 
     fn tracker(_: &World) -> Box<dyn Invariant> {
@@ -124,7 +124,7 @@ mod tests {
             event: AnnounceEvent::Completed,
             num_want: None,
         };
-        let input = TrackerInput::Announce { from: RequestId(0), addr, request };
+        let input = TrackerInput::Announce { from: RequestId(0), addr, request, families: Families::Both };
         world.tracker.handle(world.now, input, &mut Vec::new());
     }
 

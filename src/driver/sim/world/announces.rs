@@ -5,7 +5,7 @@ use crate::driver::sim::world::World;
 use crate::driver::sim::world::paths::TIME_OUT;
 use crate::id::PeerIndex;
 use crate::time::Time;
-use crate::tracker::{RequestId, TrackerAction, TrackerInput, TrackerReply};
+use crate::tracker::{Families, RequestId, TrackerAction, TrackerInput, TrackerReply};
 use crate::wire::announce::{AnnounceEvent, AnnounceRequest, AnnounceResponse};
 
 /// An answer of the tracker and who asked: what the invariants look at.
@@ -40,7 +40,12 @@ impl World {
         let host = self.host(peer);
         let addr = host.plan.virtual_addr;
         let (event, left) = (request.event, request.left);
-        let input = TrackerInput::Announce { from: RequestId(u64::from(peer.0)), addr, request };
+        let input = TrackerInput::Announce {
+            from: RequestId(u64::from(peer.0)),
+            addr,
+            request,
+            families: Families::Both,
+        };
         for TrackerAction::Reply { reply, .. } in self.ask_tracker(input) {
             let answer = match reply {
                 TrackerReply::Announce(response) => {

@@ -61,7 +61,7 @@ impl Swarm<'_> {
             alarm: self.alarm.clone(),
             links: Links { upload: plan.upload, download: plan.download, latency: plan.latency },
             contacts: self.contacts.clone(),
-            trackers: vec![TrackerUrl::at(self.tracker_addr)],
+            trackers: vec![TrackerUrl::http_at(self.tracker_addr)],
             store,
             records,
             loopback_only: true,

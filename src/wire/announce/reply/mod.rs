@@ -6,12 +6,7 @@ mod read;
 mod write;
 
 pub use read::{Answer, MAX_BODY, ReplyError, parse_response, parse_scrape};
-pub use write::{write_refusal, write_response, write_scrape};
-
-/// Bytes of a compact IPv4 peer (BEP 23).
-const PEER4: usize = 6;
-/// Bytes of a compact IPv6 peer (BEP 7).
-const PEER6: usize = 18;
+pub use write::{PeersForm, write_refusal, write_response, write_scrape};
 
 #[cfg(test)]
 mod tests;

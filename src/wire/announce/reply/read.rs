@@ -1,17 +1,15 @@
 //! Answers as a distrustful peer reads them.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
-use super::{PEER4, PEER6};
 use crate::id::InfoHash;
 use crate::time::Span;
 use crate::torrent::bencode::{BencodeError, Dict, List, Value};
+use crate::wire::announce::compact::{self, PEER4, PEER6, dialable};
 use crate::wire::announce::{AnnounceResponse, Refusal, RetryIn, ScrapeResponse, SwarmCounts};
 
 /// Longer answers are refused: room for a hundred thousand peers.
 pub const MAX_BODY: usize = 1 << 20;
-/// Of a refusal's text, in characters.
-pub(super) const MAX_REASON: usize = 200;
 
 /// What an announce or a scrape brought.
 pub type Answer<T> = Result<T, Refusal>;
@@ -95,7 +93,7 @@ fn refusal(entries: &Entries<'_>) -> Result<Option<Refusal>, ReplyError> {
         Some(Value::Integer(minutes)) => u32::try_from(minutes).ok().map(RetryIn::Minutes),
         _ => None,
     };
-    Ok(Some(Refusal { reason: printable(reason), retry_in }))
+    Ok(Some(Refusal::heard(reason, retry_in)))
 }
 
 /// A dictionary's entries, looked up by key.
@@ -129,25 +127,13 @@ impl<'b> Entries<'b> {
     }
 }
 
-/// BEP 23 for `EACH` = 6, BEP 7 for 18: an address and a port, big-endian.
 fn read_compact<const EACH: usize>(
     key: &'static str,
     bytes: &[u8],
     peers: &mut Vec<SocketAddr>,
 ) -> Result<(), ReplyError> {
-    let (rows, rest) = bytes.as_chunks::<EACH>();
-    if !rest.is_empty() {
-        return Err(ReplyError::BrokenPeers { key, length: bytes.len(), each: EACH });
-    }
-    peers.extend(rows.iter().filter_map(|row| {
-        let (address, port) = row.split_last_chunk::<2>()?;
-        let ip = match *address {
-            [a, b, c, d] => IpAddr::V4(Ipv4Addr::new(a, b, c, d)),
-            _ => IpAddr::V6(Ipv6Addr::from(<[u8; 16]>::try_from(address).ok()?)),
-        };
-        dialable(ip, u16::from_be_bytes(*port))
-    }));
-    Ok(())
+    let whole = compact::read::<EACH>(bytes, peers);
+    if whole { Ok(()) } else { Err(ReplyError::BrokenPeers { key, length: bytes.len(), each: EACH }) }
 }
 
 fn read_peer_dicts(list: List<'_>, peers: &mut Vec<SocketAddr>) -> Result<(), ReplyError> {
@@ -162,15 +148,4 @@ fn read_peer_dicts(list: List<'_>, peers: &mut Vec<SocketAddr>) -> Result<(), Re
         peers.extend(ip.and_then(|ip| dialable(ip, port)));
     }
     Ok(())
-}
-
-fn dialable(ip: IpAddr, port: u16) -> Option<SocketAddr> {
-    (port != 0).then(|| SocketAddr::new(ip, port))
-}
-
-/// A stranger's text for logs and terminals: of bounded length, without control or invisible characters.
-fn printable(text: &[u8]) -> Box<str> {
-    let shown = |c: char| matches!(c, '"' | '\'' | '\\') || c.escape_debug().len() == 1;
-    let text = String::from_utf8_lossy(text);
-    text.chars().take(MAX_REASON).map(|c| if shown(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
 }

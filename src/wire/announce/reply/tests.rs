@@ -2,11 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::read::MAX_REASON;
 use super::*;
 use crate::id::InfoHash;
 use crate::time::Span;
-use crate::wire::announce::{AnnounceResponse, Refusal, RetryIn, ScrapeResponse, SwarmCounts};
+use crate::wire::announce::{AnnounceResponse, MAX_REASON, Refusal, RetryIn, ScrapeResponse, SwarmCounts};
 use proptest::prelude::*;
 
 const SECOND: Span = Span::from_secs(1);
@@ -46,14 +45,14 @@ fn a_response() -> impl Strategy<Value = AnnounceResponse> {
 proptest! {
     #[test]
     fn an_answer_with_peer_dictionaries_round_trips(response in a_response()) {
-        prop_assert_eq!(parse_response(&write_response(&response, false)), Ok(Ok(response)));
+        prop_assert_eq!(parse_response(&write_response(&response, PeersForm::Dictionaries(&[]))), Ok(Ok(response)));
     }
 
     #[test]
     fn a_compact_answer_round_trips_with_the_two_families_apart(response in a_response()) {
         let mut expected = response.clone();
         expected.peers.sort_by_key(SocketAddr::is_ipv6);
-        prop_assert_eq!(parse_response(&write_response(&response, true)), Ok(Ok(expected)));
+        prop_assert_eq!(parse_response(&write_response(&response, PeersForm::Compact)), Ok(Ok(expected)));
     }
 
     #[test]
@@ -78,14 +77,14 @@ proptest! {
 
     #[test]
     fn a_flipped_byte_never_panics(response in a_response(), at: prop::sample::Index, byte: u8) {
-        let mut body = write_response(&response, false);
+        let mut body = write_response(&response, PeersForm::Dictionaries(&[]));
         *at.get_mut(&mut body) = byte;
         let _ = parse_response(&body);
     }
 
     #[test]
     fn a_cut_answer_is_an_error(response in a_response(), at: prop::sample::Index) {
-        let body = write_response(&response, true);
+        let body = write_response(&response, PeersForm::Compact);
         prop_assert!(parse_response(&body[..at.index(body.len())]).is_err());
     }
 }
@@ -100,11 +99,11 @@ fn answers_have_the_bytes_of_the_specifications() {
         peers: vec!["127.0.0.2:6881".parse().unwrap()],
     };
     assert_eq!(
-        write_response(&response, true),
+        write_response(&response, PeersForm::Compact),
         b"d8:completei1e10:incompletei2e8:intervali1801e5:peers6:\x7F\0\0\x02\x1A\xE1e"
     );
     assert_eq!(
-        write_response(&response, false),
+        write_response(&response, PeersForm::Dictionaries(&[])),
         b"d8:completei1e10:incompletei2e8:intervali1801e5:peersld2:ip9:127.0.0.24:porti6881eeee"
     );
     let counts = SwarmCounts { complete: 1, downloaded: 2, incomplete: 3 };

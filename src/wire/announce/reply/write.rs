@@ -1,15 +1,25 @@
 //! Answers as a tracker writes them.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use bendy::encoding::{Encoder, Error, SingleItemEncoder};
 
-use super::PEER4;
-use crate::time::Span;
-use crate::wire::announce::{AnnounceResponse, Refusal, RetryIn, ScrapeResponse, SwarmCounts};
+use crate::id::PeerId;
+use crate::wire::announce::compact::{self, PEER4};
+use crate::wire::announce::{AnnounceResponse, Refusal, RetryIn, ScrapeResponse, SwarmCounts, whole_seconds};
 
-/// Intervals go out as whole seconds, rounded up. The form that is not compact has no peer ids.
-pub fn write_response(response: &AnnounceResponse, compact: bool) -> Vec<u8> {
+/// How an answer names peers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeersForm<'a> {
+    /// As strings (BEP 7, 23).
+    Compact,
+    /// As dictionaries (BEP 3). With the ids of the peers, in their order; nameless ones have none, and without any ids
+    /// nobody has.
+    Dictionaries(&'a [Option<PeerId>]),
+}
+
+/// Intervals go out as whole seconds, rounded up.
+pub fn write_response(response: &AnnounceResponse, form: PeersForm<'_>) -> Vec<u8> {
     bencode(|e| {
         e.emit_dict(|mut e| {
             if let Some(complete) = response.complete {
@@ -22,8 +32,8 @@ pub fn write_response(response: &AnnounceResponse, compact: bool) -> Vec<u8> {
             if let Some(min_interval) = response.min_interval {
                 e.emit_pair(b"min interval", whole_seconds(min_interval))?;
             }
-            if !compact {
-                return e.emit_pair_with(b"peers", |e| emit_peer_dicts(e, &response.peers));
+            if let PeersForm::Dictionaries(ids) = form {
+                return e.emit_pair_with(b"peers", |e| emit_peer_dicts(e, &response.peers, ids));
             }
             let (peers, peers6) = compact_peers(&response.peers);
             e.emit_pair_with(b"peers", |e| e.emit_bytes(&peers))?;
@@ -71,15 +81,19 @@ fn bencode(content: impl FnOnce(SingleItemEncoder<'_>) -> Result<(), Error>) -> 
         .expect("keys are written in order, a few deep")
 }
 
-fn whole_seconds(span: Span) -> u64 {
-    span.as_nanos().div_ceil(Span::from_secs(1).as_nanos())
-}
-
-fn emit_peer_dicts(e: SingleItemEncoder<'_>, peers: &[SocketAddr]) -> Result<(), Error> {
+fn emit_peer_dicts(
+    e: SingleItemEncoder<'_>,
+    peers: &[SocketAddr],
+    ids: &[Option<PeerId>],
+) -> Result<(), Error> {
+    let ids = ids.iter().copied().chain(std::iter::repeat(None));
     e.emit_list(|e| {
-        peers.iter().try_for_each(|peer| {
+        peers.iter().zip(ids).try_for_each(|(peer, id)| {
             e.emit_dict(|mut e| {
                 e.emit_pair_with(b"ip", |e| e.emit_str(&peer.ip().to_string()))?;
+                if let Some(id) = id {
+                    e.emit_pair_with(b"peer id", |e| e.emit_bytes(&id.0))?;
+                }
                 e.emit_pair(b"port", peer.port())
             })
         })
@@ -89,17 +103,7 @@ fn emit_peer_dicts(e: SingleItemEncoder<'_>, peers: &[SocketAddr]) -> Result<(),
 fn compact_peers(peers: &[SocketAddr]) -> (Vec<u8>, Vec<u8>) {
     let (mut v4, mut v6) = (Vec::with_capacity(peers.len() * PEER4), Vec::new());
     for peer in peers {
-        let row = match peer.ip() {
-            IpAddr::V4(ip) => {
-                v4.extend_from_slice(&ip.octets());
-                &mut v4
-            }
-            IpAddr::V6(ip) => {
-                v6.extend_from_slice(&ip.octets());
-                &mut v6
-            }
-        };
-        row.extend_from_slice(&peer.port().to_be_bytes());
+        compact::write(*peer, if peer.is_ipv4() { &mut v4 } else { &mut v6 });
     }
     (v4, v6)
 }

@@ -5,13 +5,19 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::id::{InfoHash, PeerId};
+use crate::net::announce::{TimeOuts, announce as announce_to};
 use crate::time::Span;
-use crate::wire::announce::{AnnounceEvent, RetryIn};
+use crate::wire::announce::{AnnounceEvent, Refusal, RetryIn};
 
 const LOCALHOST: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 /// For answers that must not need it.
-const PATIENT: TimeOuts = TimeOuts { connect: Duration::from_secs(60), total: Duration::from_secs(60) };
-const BRIEF: TimeOuts = TimeOuts { connect: Duration::from_secs(60), total: Duration::from_millis(200) };
+const PATIENT: TimeOuts = TimeOuts {
+    connect: Duration::from_secs(60),
+    http: Duration::from_secs(60),
+    packet: Duration::from_secs(60),
+    udp: Duration::from_secs(60),
+};
+const BRIEF: TimeOuts = TimeOuts { http: Duration::from_millis(200), ..PATIENT };
 
 fn request() -> AnnounceRequest {
     AnnounceRequest {
@@ -33,7 +39,7 @@ async fn answered(answer: Vec<u8>) -> Result<AnnounceResponse, AnnounceFailure> 
 
 async fn answered_within(time_outs: TimeOuts, answer: Vec<u8>) -> Result<AnnounceResponse, AnnounceFailure> {
     let listener = TcpListener::bind((LOCALHOST, 0)).await.unwrap();
-    let tracker = TrackerUrl::at(listener.local_addr().unwrap());
+    let tracker = TrackerUrl::http_at(listener.local_addr().unwrap());
     let serve = async {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut head = Vec::new();
@@ -45,7 +51,7 @@ async fn answered_within(time_outs: TimeOuts, answer: Vec<u8>) -> Result<Announc
     };
     let request = request();
     let outcome = tokio::select! {
-        outcome = announce(&tracker, LOCALHOST, &request, time_outs) => outcome,
+        outcome = announce_to(&tracker, LOCALHOST, &request, time_outs) => outcome,
         never = serve => match never {},
     };
     outcome.map_err(|error| error.failure)
@@ -134,9 +140,9 @@ async fn silence_and_half_answers_end_by_the_time_out() {
 #[tokio::test]
 async fn a_tracker_that_is_down_is_told_with_its_url() {
     let listener = TcpListener::bind((LOCALHOST, 0)).await.unwrap();
-    let tracker = TrackerUrl::at(listener.local_addr().unwrap());
+    let tracker = TrackerUrl::http_at(listener.local_addr().unwrap());
     drop(listener);
-    let error = announce(&tracker, LOCALHOST, &request(), PATIENT).await.unwrap_err();
+    let error = announce_to(&tracker, LOCALHOST, &request(), PATIENT).await.unwrap_err();
     assert!(matches!(error.failure, AnnounceFailure::Connect { .. }));
     let text = error.to_string();
     assert!(text.starts_with(&format!("tracker {tracker}: cannot connect from 127.0.0.1")), "{text}");
@@ -145,6 +151,6 @@ async fn a_tracker_that_is_down_is_told_with_its_url() {
 #[tokio::test]
 async fn a_tracker_of_the_other_ip_version_cannot_be_reached() {
     let tracker = TrackerUrl::parse("http://[::1]:9/announce").unwrap();
-    let failure = announce(&tracker, LOCALHOST, &request(), PATIENT).await.unwrap_err().failure;
+    let failure = announce_to(&tracker, LOCALHOST, &request(), PATIENT).await.unwrap_err().failure;
     assert!(matches!(failure, AnnounceFailure::Unresolved { .. }), "{failure:?}");
 }

@@ -5,6 +5,7 @@
 
 mod cleanup;
 pub mod exit;
+mod logs;
 mod parent;
 mod peer;
 mod run;
@@ -12,6 +13,7 @@ mod scenario;
 mod signals;
 mod split;
 mod start;
+mod status;
 mod stop;
 mod swarm;
 mod tracker;
@@ -41,6 +43,8 @@ enum Command {
     Tracker(tracker::Args),
     #[command(subcommand)]
     Start(start::Command),
+    Status(status::Args),
+    Logs(logs::Args),
     Stop(stop::Args),
     Cleanup(cleanup::Args),
 }
@@ -54,6 +58,8 @@ pub fn main() -> ExitCode {
         Command::Peer(args) => peer::run(args),
         Command::Tracker(args) => tracker::run(args),
         Command::Start(command) => start::run(command),
+        Command::Status(args) => status::run(&args),
+        Command::Logs(args) => logs::run(&args),
         Command::Stop(args) => stop::run(&args),
         Command::Cleanup(args) => cleanup::run(args),
     };

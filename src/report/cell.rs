@@ -122,7 +122,7 @@ pub(super) fn for_people(number: f64) -> String {
 }
 
 /// The text with every character escaped that a terminal obeys or that reorders what is read.
-pub(super) fn printable(text: &str) -> Cow<'_, str> {
+pub fn printable(text: &str) -> Cow<'_, str> {
     let obeyed = |c: char| {
         c.is_control()
             || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -18,6 +18,7 @@ use std::path::PathBuf;
 
 use crate::experiment::{Results, Store};
 
+pub use cell::printable;
 pub use file::WriteError;
 pub use json::json;
 pub use manifest::Invocation;

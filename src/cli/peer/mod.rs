@@ -34,6 +34,7 @@ pub(super) use conduct::Conduct;
 use place::Place;
 use records::{Beginning, RecordLines};
 use shown::Shown;
+pub(super) use shown::printed;
 
 /// Batches of records that may wait to be shown.
 const UNSHOWN: usize = 64;

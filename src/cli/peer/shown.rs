@@ -44,16 +44,26 @@ impl Shown {
 
 /// What a user may want to act on goes to stderr as a line, pieces move the bar.
 fn show(record: &Record, bar: &ProgressBar) {
-    let line = match &record.event {
-        Event::PieceVerified { .. } => return bar.inc(1),
-        Event::Completed => return bar.finish_and_clear(),
+    match &record.event {
+        Event::PieceVerified { .. } => bar.inc(1),
+        Event::Completed => bar.finish_and_clear(),
+        event => {
+            if let Some(line) = printed(event) {
+                // Whether somebody hears it or not.
+                let _ = bar.suspend(|| writeln!(io::stderr(), "{line}"));
+            }
+        }
+    }
+}
+
+/// The line on stderr about something that happened.
+pub(in crate::cli) fn printed(event: &Event) -> Option<String> {
+    Some(match event {
         Event::Disconnected { reason, .. } => format!("a connection ended: {reason}"),
         Event::PieceFailed { piece, .. } => format!("piece {piece} was wrong and is fetched again"),
         Event::StorageFailed { piece } => format!("piece {piece} could not be stored"),
         Event::AnnounceFailed { reason } => format!("no answer from the tracker, asking again: {reason}"),
         Event::Banned { .. } => "a peer that sent wrong pieces is banned".to_owned(),
-        _ => return,
-    };
-    // Whether somebody hears it or not.
-    let _ = bar.suspend(|| writeln!(io::stderr(), "{line}"));
+        _ => return None,
+    })
 }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::{begin, notice_gone};
 use crate::cli::peer::{Conduct, OnComplete};
 use crate::cli::swarm::folder::SwarmFolder;
+use crate::cli::swarm::heading::PEER;
 use crate::cli::swarm::launch::Launched;
 use crate::cli::swarm::state::{Member, State};
 use crate::cli::{Exit, Usage, tracker, unrepeatable_random_seed};
@@ -16,9 +17,6 @@ use crate::net::announce::TrackerUrl;
 use crate::torrent::split::MAX_PEERS;
 use crate::torrent::split::folder::PEERS;
 use crate::torrent::split::marker::Marker;
-
-/// What the peers are called, before their numbers.
-const PEER: &str = "peer";
 
 /// Starts the peers of a split file in the background.
 ///

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::{begin, notice_gone};
-use crate::cli::swarm::folder::TRACKER;
+use crate::cli::swarm::folder::{SwarmFolder, TRACKER};
 use crate::cli::swarm::launch::Launched;
-use crate::cli::swarm::state::Member;
+use crate::cli::swarm::state::{Member, State};
 use crate::cli::{Exit, Usage, tracker};
 use crate::time::Span;
 use crate::units::format_span;
@@ -45,15 +45,19 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     }
     notice_gone(&state.tracker);
 
-    let since = Timestamp::now();
     let mut launched = Launched::start(TRACKER, &words(&args), &folder.printed(TRACKER))?;
     let (process, pid) = (launched.process.clone(), launched.process.pid);
-    let listens = launched.listens(1)?;
-    state.tracker =
-        Some(Member { name: TRACKER.to_owned(), since, listens: listens.clone(), end: None, process });
-    state.write(&folder)?;
+    let (name, since) = (TRACKER.to_owned(), Timestamp::now());
+    state.tracker = Some(Member { name, since, listens: Vec::new(), end: None, process });
+    if let Err(error) = wait(&mut launched, &mut state, &folder) {
+        drop(launched);
+        // The error that is reported is the one that came first.
+        let _ = State { tracker: None, ..state }.write(&folder);
+        return Err(error);
+    }
     launched.let_go();
 
+    let listens = state.tracker.as_ref().map(|tracker| tracker.listens.clone()).unwrap_or_default();
     println!("tracker listens on {} (pid {pid})", listens.join(" "));
     let unheard = state.peers.iter().any(Member::is_running)
         && !state.announce.iter().any(|announced| listens.contains(announced));
@@ -65,6 +69,14 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
         );
     }
     Ok(Exit::Done)
+}
+
+/// Written down before it is waited for: nothing runs that nobody knows of, even if `start` is interrupted.
+fn wait(launched: &mut Launched, state: &mut State, folder: &SwarmFolder) -> anyhow::Result<()> {
+    state.write(folder)?;
+    let listens = launched.listens(1)?;
+    state.tracker.iter_mut().for_each(|tracker| tracker.listens.clone_from(&listens));
+    state.write(folder)
 }
 
 /// The tracker's command line: what is not said it decides itself.

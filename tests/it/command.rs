@@ -40,7 +40,13 @@ impl Folder {
 
     /// Starts a command that stays in the foreground.
     pub fn start(&self, args: &[&str]) -> Running {
-        Running::start(self.command(args))
+        Running::start(self.command(args), Stdio::null())
+    }
+
+    /// The same, with stderr in a file of the folder.
+    pub fn start_with_log(&self, args: &[&str], log: &str) -> Running {
+        let log = fs::File::create(self.path(log)).unwrap();
+        Running::start(self.command(args), log.into())
     }
 
     fn command(&self, args: &[&str]) -> Command {
@@ -107,14 +113,20 @@ pub struct Running {
 }
 
 impl Running {
-    fn start(mut command: Command) -> Running {
-        let quiet = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    fn start(mut command: Command, stderr: Stdio) -> Running {
+        let quiet = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
         let mut child = quiet.spawn().expect("minibit can be started");
         let lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
         let (said, stdout) = channel();
         // Ends with the child's stdout, or when nobody listens any more.
         std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| said.send(line)));
         Running { child, stdout }
+    }
+
+    /// The system's number of the process.
+    #[cfg(target_os = "linux")]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// What follows `start` in the next stdout line that begins with it.

@@ -15,3 +15,5 @@ mod scenarios;
 mod sharing;
 mod sockets;
 mod split;
+#[cfg(target_os = "linux")] // counts in /proc
+mod strangers;

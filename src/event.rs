@@ -3,6 +3,8 @@
 #[cfg(feature = "cli")]
 pub mod json;
 
+use serde::{Deserialize, Serialize};
+
 use crate::id::{Block, PeerIndex, PieceIndex};
 use crate::time::Time;
 
@@ -107,7 +109,7 @@ pub enum BlockFate {
 }
 
 /// Sums over one stay. Payload is counted where it crosses the peer, so that sent and received can be compared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Totals {
     /// Peer wire messages, handshakes and tracker traffic apart.
     pub messages_sent: u64,

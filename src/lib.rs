@@ -1,7 +1,7 @@
 //! MiniBit: a simulation and benchmarking harness for BitTorrent-style swarms.
 //!
 //! ```text
-//! scenarios/*.toml → scenario → experiment → driver {sim | tasks} running peer + tracker
+//! scenarios/*.toml → scenario → experiment → driver {sim | tasks | processes} running peer + tracker
 //!                                               → event → metrics → report → results/
 //! ```
 //!

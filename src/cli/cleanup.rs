@@ -10,6 +10,7 @@ use anyhow::Context;
 use super::swarm::folder::SwarmFolder;
 use super::swarm::state::{State, check_ended};
 use super::{Exit, Usage};
+use crate::driver::LeftBehind;
 use crate::torrent::split::contents::Contents;
 use crate::torrent::split::folder::{PEERS, WORK_PREFIX, exists};
 use crate::torrent::split::marker::{Marker, is_ours, is_signed};
@@ -17,9 +18,9 @@ use crate::torrent::split::marker::{Marker, is_ours, is_signed};
 /// Removes what split and runs left behind, and only that.
 ///
 /// That is the blocks, the .torrent file and the rebuilt files in DIR/peers, what `minibit start` wrote down in
-/// DIR/.minibit-swarm, and the folders DIR/.minibit-* of splits that were killed, each only where MiniBit marked it as
-/// its own. Files of yours among them stay, and are named.
-/// Results stay unless --results is given.
+/// DIR/.minibit-swarm, the folders DIR/.minibit-* of splits that were killed, and the temporary folders minibit-run-* of
+/// runs that were killed (where TMPDIR says), each only where MiniBit marked it as its own. Files of yours among them
+/// stay, and are named, but for those in a run's temporary folder. Results stay unless --results is given.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Say what would be removed, and remove nothing
@@ -57,6 +58,8 @@ enum Found {
     Marked(PathBuf, Contents),
     /// A folder to work in that was left before anything was in it.
     Empty(PathBuf),
+    /// The temporary folder of a run.
+    Run(LeftBehind),
     /// The results of one scenario.
     Results(PathBuf),
 }
@@ -77,6 +80,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
         let contents = swarm.contents().with_context(|| format!("cannot list {}", swarm.path().display()))?;
         found.push(Found::Marked(swarm.path().to_owned(), contents));
     }
+    let runs = LeftBehind::find().context("cannot list the temporary folder (TMPDIR)")?;
+    found.extend(runs.into_iter().map(Found::Run));
     if args.results {
         found.extend(results(&args.out.join("results"))?);
         found.extend(results(&args.out)?);
@@ -143,6 +148,7 @@ impl Found {
     fn path(&self) -> &Path {
         match self {
             Found::Marked(path, _) | Found::Empty(path) | Found::Results(path) => path,
+            Found::Run(left) => &left.path,
         }
     }
 
@@ -150,7 +156,7 @@ impl Found {
     fn foreign(&self) -> &[PathBuf] {
         match self {
             Found::Marked(_, contents) => &contents.foreign,
-            Found::Empty(_) | Found::Results(_) => &[],
+            Found::Empty(_) | Found::Run(_) | Found::Results(_) => &[],
         }
     }
 
@@ -165,6 +171,7 @@ impl Found {
                 }
             }
             Found::Empty(_) => format!("{path} (empty)"),
+            Found::Run(_) => format!("{path} (a run that was killed)"),
             Found::Results(_) => format!("{path} (results)"),
         }
     }
@@ -173,6 +180,7 @@ impl Found {
         match self {
             Found::Marked(_, contents) => contents.remove(),
             Found::Empty(folder) => fs::remove_dir(folder),
+            Found::Run(left) => left.remove(),
             Found::Results(folder) => remove_results(folder),
         }
     }

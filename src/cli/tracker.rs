@@ -35,8 +35,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value_t = Settings::default().peers_returned)]
     peers_returned: u32,
     /// What decides which peers it names [default: another number every time]
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
+    #[arg(long, value_name = "S")]
+    random_seed: Option<u64>,
     /// How many seconds of its time pass in a second
     #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = time_scale)]
     time_scale: f64,
@@ -72,7 +72,7 @@ async fn serve(args: Args) -> anyhow::Result<Exit> {
     }
     let interval = args.interval.unwrap_or(Settings::default().interval);
     let settings = Settings { interval, peers_returned: args.peers_returned };
-    let tracker = Tracker::new(settings, args.seed.unwrap_or_else(unrepeatable_random_seed));
+    let tracker = Tracker::new(settings, args.random_seed.unwrap_or_else(unrepeatable_random_seed));
     let mut listen = Listen { http: args.http, udp: args.udp };
     if listen == Listen::default() {
         listen = Listen::http(DEFAULT_HTTP);

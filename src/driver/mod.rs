@@ -2,9 +2,16 @@
 //! disks, arrivals and ends. All of them report the same way: records.
 
 pub mod course;
+#[cfg(feature = "cli")]
+pub mod processes;
+#[cfg(feature = "net")]
+mod real_time;
 pub mod sim;
 #[cfg(feature = "net")]
 pub mod tasks;
+
+#[cfg(feature = "net")]
+pub use real_time::folder::LeftBehind;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

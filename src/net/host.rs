@@ -58,7 +58,7 @@ const GOODBYE: Duration = Duration::from_secs(3);
 const STORE_FAILURES: u32 = 3;
 
 /// How a running host is told to end.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct HostHandle {
     leave: CancellationToken,
     stop: CancellationToken,
@@ -83,6 +83,16 @@ impl HostHandle {
     /// Vanish: connections break, nobody is told.
     pub fn stop(&self) {
         self.stop.cancel();
+    }
+
+    /// Returns once it is told to leave: for whoever carries the order to a host in another process.
+    pub async fn told_to_leave(&self) {
+        self.leave.cancelled().await;
+    }
+
+    /// Returns once it is told to stop.
+    pub async fn told_to_stop(&self) {
+        self.stop.cancelled().await;
     }
 }
 
@@ -148,7 +158,7 @@ struct Host {
 /// outlives it.
 pub fn start(setup: HostSetup) -> (HostHandle, JoinHandle<HostEnd>) {
     let (inbox, happenings) = mpsc::channel(INBOX);
-    let handle = HostHandle { leave: CancellationToken::new(), stop: CancellationToken::new() };
+    let handle = HostHandle::default();
     let host = Host::new(setup, inbox, handle.stop.clone());
     let task = tokio::spawn(host.run(happenings, handle.leave.clone()));
     (handle, task)

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
 
 use crate::time::Span;
 
@@ -15,6 +16,35 @@ const LONGEST: u64 = 3_600_000_000;
 pub struct Lateness {
     timers: Histogram<u64>,
     blocks: Histogram<u64>,
+}
+
+/// The same as numbers: microseconds, and how often. What a process tells another.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LatenessCounts {
+    timers: Vec<(u64, u64)>,
+    blocks: Vec<(u64, u64)>,
+}
+
+impl From<&Lateness> for LatenessCounts {
+    fn from(lateness: &Lateness) -> LatenessCounts {
+        let counts = |histogram: &Histogram<u64>| {
+            let recorded = histogram.iter_recorded();
+            recorded.map(|value| (value.value_iterated_to(), value.count_at_value())).collect()
+        };
+        LatenessCounts { timers: counts(&lateness.timers), blocks: counts(&lateness.blocks) }
+    }
+}
+
+impl From<&LatenessCounts> for Lateness {
+    fn from(counts: &LatenessCounts) -> Lateness {
+        let mut lateness = Lateness::default();
+        for (histogram, counts) in
+            [(&mut lateness.timers, &counts.timers), (&mut lateness.blocks, &counts.blocks)]
+        {
+            counts.iter().for_each(|(micros, count)| histogram.saturating_record_n(*micros, *count));
+        }
+        lateness
+    }
 }
 
 impl Default for Lateness {
@@ -79,5 +109,8 @@ mod tests {
         assert!((0.098..0.101).contains(&p99), "{p99}");
         assert!((0.099..0.102).contains(&one.latest_timer().as_secs_f64()));
         assert!(one.blocks_at(0.5) >= Span::from_secs(3_600));
+
+        let told = Lateness::from(&LatenessCounts::from(&one));
+        assert_eq!((&told.timers, &told.blocks), (&one.timers, &one.blocks), "nothing is lost on the way");
     }
 }

@@ -13,16 +13,25 @@ use tempfile::TempDir;
 /// For a foreground command to say or do what a test waits for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A fresh folder that commands run in; it disappears with the value.
-pub struct Folder(TempDir);
+/// A fresh folder that commands run in, and one for their temporary files; both disappear with the value.
+pub struct Folder {
+    inside: TempDir,
+    temporary: TempDir,
+}
 
 impl Folder {
     pub fn new() -> Folder {
-        Folder(TempDir::new().expect("a temporary folder can be made"))
+        let new = || TempDir::new().expect("a temporary folder can be made");
+        Folder { inside: new(), temporary: new() }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.inside.path().join(name)
+    }
+
+    /// What commands left among their temporary files.
+    pub fn left_behind(&self) -> Vec<PathBuf> {
+        fs::read_dir(self.temporary.path()).unwrap().map(|entry| entry.unwrap().path()).collect()
     }
 
     /// A file with this content, in folders made as needed.
@@ -51,14 +60,15 @@ impl Folder {
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_minibit"));
-        command.current_dir(self.0.path()).args(args).env("NO_COLOR", "1");
+        command.current_dir(self.inside.path()).args(args).env("NO_COLOR", "1");
+        command.env("TMPDIR", self.temporary.path());
         command
     }
 
     /// Everything in the folder: relative paths with contents, `None` for folders and links.
     pub fn everything(&self) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
         let mut found = BTreeMap::new();
-        collect(self.0.path(), Path::new(""), &mut found);
+        collect(self.inside.path(), Path::new(""), &mut found);
         found
     }
 }
@@ -124,7 +134,7 @@ impl Running {
     }
 
     /// The system's number of the process.
-    #[cfg(target_os = "linux")]
+    #[cfg(unix)]
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -151,7 +161,7 @@ impl Running {
     /// Presses Ctrl-C.
     #[cfg(unix)]
     pub fn interrupt(&self) {
-        let sent = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
+        let sent = Command::new("kill").args(["-INT", &self.pid().to_string()]).status();
         assert!(sent.expect("kill can be started").success());
     }
 

@@ -13,7 +13,12 @@ use std::path::Path;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// Modules below the top level that must not know each other either.
-const SIBLINGS: &[(&str, &str)] = &[("driver::sim", "driver::tasks")];
+const SIBLINGS: &[(&str, &str)] = &[
+    ("driver::sim", "driver::real_time"),
+    ("driver::sim", "driver::tasks"),
+    ("driver::sim", "driver::processes"),
+    ("driver::tasks", "driver::processes"),
+];
 
 /// Modules of this name are left out.
 const TESTS: &str = "tests";

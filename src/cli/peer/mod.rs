@@ -2,6 +2,7 @@
 
 mod acquaintance;
 mod conduct;
+mod part;
 mod place;
 mod records;
 mod shown;
@@ -31,6 +32,7 @@ use crate::torrent::bitfield::Bitfield;
 use crate::torrent::metainfo::Metainfo;
 use acquaintance::OneOf;
 pub(super) use conduct::Conduct;
+use part::PartArgs;
 use place::Place;
 use records::{Beginning, RecordLines};
 use shown::Shown;
@@ -81,6 +83,8 @@ pub(super) struct Args {
     clock_start: Option<u64>,
     #[command(flatten)]
     conduct: Conduct,
+    #[command(flatten)]
+    part: PartArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -102,6 +106,9 @@ impl OnComplete {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
+    if args.part.is_given() {
+        return part::take(&args);
+    }
     let metainfo = read_metainfo(&args.torrent)?;
     let trackers: Vec<Vec<TrackerUrl>> = match &args.trackers[..] {
         [] => trackers_of(&metainfo)?,

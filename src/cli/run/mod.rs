@@ -12,12 +12,11 @@ use std::thread::available_parallelism;
 use std::time::Instant;
 
 use anyhow::Context;
-use clap::builder::{PossibleValue, PossibleValuesParser};
 use jiff::Timestamp;
 
 use self::trace::TraceFile;
 use super::{Exit, Usage};
-use crate::driver::{Control, DriverError, Outcome, Recorder, sim, tasks};
+use crate::driver::{Control, DriverError, Outcome, Recorder, processes, sim, tasks};
 use crate::experiment::expect::check_metrics;
 use crate::experiment::{Jobs, Options, Plan, PlannedRun, Results, Store, Watch, execute};
 use crate::report::{self, Invocation};
@@ -54,7 +53,7 @@ pub(super) struct Args {
     /// The scenario file
     scenario: PathBuf,
     /// How to run it, instead of what the scenario says
-    #[arg(long, value_parser = drivers())]
+    #[arg(long, value_parser = ["sim", "tasks", "processes"])]
     driver: Option<String>,
     /// Random seeds per case
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MAX_REPEAT.into()))]
@@ -142,12 +141,6 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     Ok(exit(&results).and(signals.exit()))
 }
 
-/// What is not available yet is not offered, and refused with a reason of its own.
-fn drivers() -> PossibleValuesParser {
-    let offered = ["sim", "tasks"].map(PossibleValue::new);
-    PossibleValuesParser::new(offered.into_iter().chain([PossibleValue::new("processes").hide(true)]))
-}
-
 /// The scenario, refused as a whole before anything runs.
 fn read(args: &Args) -> anyhow::Result<ScenarioFile> {
     let overrides = Overrides {
@@ -159,11 +152,8 @@ fn read(args: &Args) -> anyhow::Result<ScenarioFile> {
     let refused = |error: &dyn std::fmt::Display| Usage(error.to_string());
     let file = load(&args.scenario, &overrides).map_err(|error| refused(&error))?;
     check_metrics(&file).map_err(|error| refused(&error))?;
-    let drivers = || file.cases.iter().map(|case| case.scenario.driver);
-    if drivers().any(|driver| driver == DriverKind::Processes) {
-        return Err(Usage("driver = \"processes\" is not available yet; use sim or tasks".to_owned()).into());
-    }
-    if args.check && drivers().any(|driver| driver != DriverKind::Sim) {
+    let mut drivers = file.cases.iter().map(|case| case.scenario.driver);
+    if args.check && drivers.any(|driver| driver != DriverKind::Sim) {
         return Err(Usage("--check needs virtual time: add --driver sim".to_owned()).into());
     }
     Ok(file)
@@ -182,7 +172,14 @@ fn drive(
             sim::run(scenario, random_seed, &options, recorder, control)
         }
         DriverKind::Tasks => tasks::run(scenario, random_seed, &tasks::Options::default(), recorder, control),
-        DriverKind::Processes => Err(DriverError::Unsupported("processes are not available yet".to_owned())),
+        DriverKind::Processes => {
+            let program = std::env::current_exe().map_err(|source| DriverError::Io {
+                context: "cannot tell where the program itself is".to_owned(),
+                source,
+            })?;
+            let options = processes::Options { program: &program, work: None };
+            processes::run(scenario, random_seed, &options, recorder, control)
+        }
     }
 }
 

@@ -4,12 +4,11 @@ use std::fmt::Write as _;
 
 use super::Args;
 use crate::experiment::{Plan, PlannedRun};
-use crate::scenario::DriverKind;
 
 /// The command that carries out this one run alone, with every check that was on.
 pub(super) fn command(args: &Args, plan: &Plan, run: &PlannedRun) -> String {
     let scenario = plan.scenario(run);
-    let driver = if scenario.driver == DriverKind::Sim { "sim" } else { "tasks" };
+    let driver = scenario.driver.name();
     let mut command =
         format!("minibit run {} --driver {driver}", quoted(&args.scenario.display().to_string()));
     let values = plan.axes.iter().zip(&plan.cases[run.case].values);

@@ -3,29 +3,30 @@
 //! It owns a tokio runtime for the length of one run; several runs may go on side by side on threads of their own.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)]
 
-mod folder;
-mod member;
-mod original;
-mod swarm;
+mod hosts;
 #[cfg(test)]
 mod tests;
 
-use std::io;
 use std::path::Path;
 use std::thread::available_parallelism;
 
-use crate::driver::tasks::original::Original;
-use crate::driver::tasks::swarm::Swarm;
+use crate::driver::real_time::folder::Folder;
+use crate::driver::real_time::original::Original;
+use crate::driver::real_time::setup::{Surroundings, free_port};
+use crate::driver::real_time::swarm::{Gathering, Swarm};
+use crate::driver::real_time::{WORKERS, refuse_what_sockets_cannot};
+use crate::driver::tasks::hosts::Hosts;
 use crate::driver::{Control, DriverError, Outcome, Recorder};
+use crate::net::loopback::LoopbackRange;
 use crate::net::open_files::OpenFiles;
 use crate::scenario::Scenario;
 use crate::scenario::population::Population;
 use crate::time::Span;
 
+pub use crate::driver::real_time::Stores;
+
 /// Contents of all peers together up to this many bytes are kept in memory.
 const IN_MEMORY: u64 = 1 << 30;
-/// Threads for hashing and disk; more would only wait for the same cores.
-const WORKERS: usize = 8;
 
 /// How a run is carried out. None of it may change what happens, but for the time it takes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,19 +36,6 @@ pub struct Options<'a> {
     pub work: Option<&'a Path>,
     /// The tracker starts so long after the run, in scenario time.
     pub tracker_after: Span,
-}
-
-/// Where the peers of a run keep their pieces.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Stores {
-    /// Memory, or single files where the contents of all peers together exceed a gibibyte.
-    #[default]
-    Automatic,
-    Memory,
-    /// `peer_1/NAME`, written at its places.
-    Files,
-    /// `peer_1/blocks/block_0.bin` and so on, and `peer_1/NAME` rebuilt from them by every peer that completes.
-    Blocks,
 }
 
 impl Stores {
@@ -85,20 +73,21 @@ pub fn run(
         .build()
         .map_err(|source| DriverError::Io { context: "cannot start the threads of a run".into(), source })?;
     runtime.block_on(async {
-        let swarm = Swarm::gather(scenario, random_seed, population, original, stores, options)?;
+        let addresses = LoopbackRange::reserve(scenario.peers() + 1);
+        let tracker = free_port(addresses.address(scenario.peers()))?;
+        let around = Surroundings::new(scenario, random_seed, original.info_hash, &population.peers)?;
+        let swarm = Swarm::gather(Gathering {
+            scenario,
+            population,
+            original,
+            stores,
+            folder: Folder::new(options.work)?,
+            addresses,
+            tracker_after: options.tracker_after,
+            hosts: Hosts::new(around, tracker),
+        })?;
         swarm.run(recorder, control).await
     })
-}
-
-fn refuse_what_sockets_cannot(scenario: &Scenario) -> Result<(), DriverError> {
-    let cannot = |what: String| Err(DriverError::Unsupported(format!("{}: {what}", scenario.name)));
-    match scenario.cohorts.iter().find(|cohort| !cohort.jitter.is_zero()) {
-        Some(cohort) => cannot(format!(
-            "peers.{}.jitter is for virtual time only: run with --driver sim, or take it out",
-            cohort.name
-        )),
-        None => Ok(()),
-    }
 }
 
 /// About how many files and sockets are open at the same time: both ends of every connection are ours.
@@ -111,8 +100,4 @@ fn open_files(scenario: &Scenario) -> u64 {
     // Besides its connections and as many again in the making as a quarter, a peer has a listening socket, a file,
     // and both ends of an announce.
     ends + ends.div_ceil(4) + 4 * peers
-}
-
-fn io_error(context: String) -> impl FnOnce(io::Error) -> DriverError {
-    move |source| DriverError::Io { context, source }
 }

@@ -6,6 +6,13 @@ use crate::scenario::{Behaviour, DriverKind, StartWith};
 pub(super) const DRIVERS: &[(&str, DriverKind)] =
     &[("sim", DriverKind::Sim), ("tasks", DriverKind::Tasks), ("processes", DriverKind::Processes)];
 
+impl DriverKind {
+    /// As files and commands spell it.
+    pub fn name(self) -> &'static str {
+        name_of(DRIVERS, &self)
+    }
+}
+
 pub(super) const PICKERS: &[(&str, PickerPolicy)] = &[
     ("rarest-first", PickerPolicy::RarestFirst),
     ("random", PickerPolicy::Random),

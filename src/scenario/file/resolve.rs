@@ -8,7 +8,7 @@ use super::names::DRIVERS;
 use super::overlay::{check_overlay, read_overlay};
 use super::policy::{check_policy, read_policy};
 use super::report::Problem;
-use super::section::{Section, Wrong, choice, choice_without, line, quantity, some_time, text, whole};
+use super::section::{Section, Wrong, choice, line, quantity, some_time, text, whole};
 use super::tree::{Kind, Table, Value};
 use crate::scenario::{
     Cohort, Content, ContentFile, ContentSource, Distribution, DriverKind, Scenario, StartWith,
@@ -47,7 +47,7 @@ pub(super) fn resolve(document: &Table, context: &mut Context) -> Result<Scenari
     top.value("compare");
     top.value("expect");
     let title = top.read("title", problems, line);
-    let driver = top.read("driver", problems, choice_without("processes", DRIVERS));
+    let driver = top.read("driver", problems, choice(DRIVERS));
     let repeat = top.read("repeat", problems, whole(1..=MAX_REPEAT));
     let random_seed = top.read("random_seed", problems, whole(0..=u64::MAX));
     let time_scale = top.read("time_scale", problems, scale);

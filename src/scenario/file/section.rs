@@ -244,16 +244,8 @@ pub(super) fn some_time(value: &Value) -> Result<Span, Wrong> {
 
 /// One of several names.
 pub(super) fn choice<'n, T: Copy>(names: &'n [(&'n str, T)]) -> impl FnOnce(&Value) -> Result<T, Wrong> + 'n {
-    choice_without("", names)
-}
-
-/// The same, but `hidden` is only understood and never proposed.
-pub(super) fn choice_without<'n, T: Copy>(
-    hidden: &'n str,
-    names: &'n [(&'n str, T)],
-) -> impl FnOnce(&Value) -> Result<T, Wrong> + 'n {
     move |value| {
-        let known = || names.iter().map(|(name, _)| *name).filter(|name| *name != hidden);
+        let known = || names.iter().map(|(name, _)| *name);
         let expected = format!("expected {}", one_of(known()));
         let Kind::Text(text) = &value.kind else { return Err(Wrong::kind(&value.kind, expected)) };
         match names.iter().find(|(name, _)| name == text) {

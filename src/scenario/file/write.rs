@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::expect::told;
-use super::names::{BEHAVIOURS, CHOKERS, DRIVERS, PICKERS, SEED_RULES, START_WITH, STARTED_FIRST, name_of};
+use super::names::{BEHAVIOURS, CHOKERS, PICKERS, SEED_RULES, START_WITH, STARTED_FIRST, name_of};
 use super::resolve::hex;
 use super::{Axis, Expect, ScenarioFile};
 use crate::peer::policy::Policy;
@@ -59,7 +59,7 @@ impl Writer {
     }
 
     fn scenario(&mut self, scenario: &Scenario) {
-        self.text("driver", name_of(DRIVERS, &scenario.driver));
+        self.text("driver", scenario.driver.name());
         self.bare("time_scale", scenario.time_scale);
         self.text("time_limit", &format_span(scenario.time_limit));
         self.content(&scenario.content);

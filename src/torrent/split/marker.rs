@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 /// The file that marks a folder as made by MiniBit and as MiniBit's to replace and remove.
-pub(super) const MARKER: &str = ".minibit";
+pub const MARKER: &str = ".minibit";
 /// What signs the files that mark a folder as MiniBit's.
 pub const GENERATOR: &str = "minibit";
 

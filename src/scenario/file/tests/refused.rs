@@ -157,7 +157,7 @@ fn a_wrong_file_is_refused_with_place_key_expectation_and_advice() {
         ("repeat = 0\n".to_owned() + SMALL, &["repeat: 0 is out of range", "from 1 to 100000"]),
         (
             "driver = \"simulator\"\n".to_owned() + SMALL,
-            &[r#"driver: unknown value "simulator""#, "expected sim or tasks"],
+            &[r#"driver: unknown value "simulator""#, "expected sim, tasks or processes"],
         ),
         ("title = \"\\u001b[31m\"\n".to_owned() + SMALL, &["title: too long or not one line"]),
         (

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::driver::DriverError;
-use crate::driver::tasks::Stores;
-use crate::driver::tasks::original::{Original, store_error};
+use crate::driver::real_time::Stores;
+use crate::driver::real_time::original::{Original, store_error};
 use crate::net::host::HostHandle;
 use crate::net::store::Store;
 use crate::scenario::population::PeerPlan;
@@ -15,29 +15,29 @@ use crate::torrent::bitfield::Bitfield;
 use crate::torrent::layout::Layout;
 
 #[derive(Debug)]
-pub(super) struct Member {
-    pub(super) plan: PeerPlan,
+pub(in crate::driver) struct Member {
+    pub(in crate::driver) plan: PeerPlan,
     /// Counts the stays; the first is 0.
-    pub(super) stay: u32,
+    pub(in crate::driver) stay: u32,
     /// Present while the peer is.
-    pub(super) host: Option<HostHandle>,
+    pub(in crate::driver) host: Option<HostHandle>,
     /// Why the host was told to end.
-    pub(super) ending: Option<Ending>,
+    pub(in crate::driver) ending: Option<Ending>,
     /// `None` once it is not needed any more.
-    pub(super) store: Option<Arc<Store>>,
+    pub(in crate::driver) store: Option<Arc<Store>>,
     /// What was verified when the last stay ended.
-    pub(super) have: Bitfield,
+    pub(in crate::driver) have: Bitfield,
     /// Where it listened last: it comes back to the same place.
-    pub(super) addr: SocketAddr,
-    pub(super) complete: bool,
+    pub(in crate::driver) addr: SocketAddr,
+    pub(in crate::driver) complete: bool,
     /// Payload bytes over all stays.
-    pub(super) uploaded: u64,
+    pub(in crate::driver) uploaded: u64,
     /// It is going to leave.
-    pub(super) leaving: bool,
+    pub(in crate::driver) leaving: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(in crate::driver) enum Ending {
     Leave,
     Crash,
     EndOfRun,
@@ -45,7 +45,7 @@ pub(super) enum Ending {
 
 impl Member {
     /// A peer that has not arrived yet, with its first pieces in its store. `folder` is its own.
-    pub(super) fn new(
+    pub(in crate::driver) fn new(
         plan: PeerPlan,
         addr: SocketAddr,
         layout: Layout,
@@ -75,12 +75,12 @@ impl Member {
         })
     }
 
-    pub(super) fn is_here(&self, stay: u32) -> bool {
+    pub(in crate::driver) fn is_here(&self, stay: u32) -> bool {
         self.stay == stay && self.host.is_some()
     }
 
     /// Whether it is now time to leave of its own will, and how long to wait with it.
-    pub(super) fn wants_to_leave(&self, now: Time, content: u64) -> Option<Span> {
+    pub(in crate::driver) fn wants_to_leave(&self, now: Time, content: u64) -> Option<Span> {
         if self.leaving || !self.complete || self.host.is_none() {
             return None;
         }
@@ -88,7 +88,7 @@ impl Member {
     }
 
     /// Ends its stay, if it has not been told already.
-    pub(super) fn end(&mut self, ending: Ending) {
+    pub(in crate::driver) fn end(&mut self, ending: Ending) {
         let Some(host) = &self.host else { return };
         if self.ending.is_none() || ending == Ending::EndOfRun {
             self.ending.get_or_insert(ending);

@@ -1,54 +1,45 @@
 //! The swarm of one run: who arrives, leaves, crashes and comes back when, until the run is over. It sees what
 //! happens only in the records that the hosts send.
 
-mod arrival;
 mod departure;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::driver::course::Course;
-use crate::driver::tasks::folder::Folder;
-use crate::driver::tasks::member::{Ending, Member};
-use crate::driver::tasks::original::Original;
-use crate::driver::tasks::{Options, Stores, io_error};
+use crate::driver::real_time::folder::Folder;
+use crate::driver::real_time::member::{Ending, Member};
+use crate::driver::real_time::original::Original;
+use crate::driver::real_time::setup::free_port;
+use crate::driver::real_time::{Hosting, Stay, Stores, joined};
 use crate::driver::{Control, DriverError, Ended, Outcome, Pace, Recorder};
 use crate::event::{Event, Record};
 use crate::id::PeerIndex;
-use crate::net::alarm::Alarm;
 use crate::net::clock::Clock;
-use crate::net::host::{self, Contact, Contacts};
 use crate::net::loopback::LoopbackRange;
 use crate::net::pace::Lateness;
-use crate::net::tracker_server::{Limits, Listen, TrackerServer};
 use crate::scenario::Scenario;
 use crate::scenario::overlay::Place;
 use crate::scenario::population::Population;
 use crate::time::{Span, Time};
-use crate::tracker::Tracker;
-use arrival::free_port;
-use departure::{Departed, joined};
+use departure::Departed;
 
 /// Batches of records that may wait for the recorder.
 const RECORDS: usize = 1024;
 /// How often to look whether somebody wants the run to end.
 const LOOK: Duration = Duration::from_millis(50);
 
-pub(super) struct Swarm<'a> {
-    pub(super) scenario: &'a Scenario,
-    pub(super) random_seed: u64,
-    pub(super) original: Original,
-    pub(super) clock: Clock,
-    pub(super) alarm: Alarm,
-    pub(super) contacts: Arc<Contacts>,
-    pub(super) tracker_addr: SocketAddr,
-    tracker: Option<TrackerServer>,
+pub(in crate::driver) struct Swarm<'a, H> {
+    scenario: &'a Scenario,
+    original: Original,
+    hosts: H,
+    clock_start: SystemTime,
+    clock: Clock,
     members: Vec<Member>,
     course: Course,
     /// What is to happen when; equal times in the order of scheduling.
@@ -83,25 +74,28 @@ enum Due {
     },
 }
 
-impl<'a> Swarm<'a> {
-    /// Prepares everything that takes time, so that the clock starts with the run. Within a runtime.
-    pub(super) fn gather(
-        scenario: &'a Scenario,
-        random_seed: u64,
-        population: Population,
-        original: Original,
-        stores: Stores,
-        options: &Options<'_>,
-    ) -> Result<Swarm<'a>, DriverError> {
+/// What a swarm is gathered from.
+pub(in crate::driver) struct Gathering<'a, H> {
+    pub(in crate::driver) scenario: &'a Scenario,
+    pub(in crate::driver) population: Population,
+    pub(in crate::driver) original: Original,
+    /// Where the peers keep their pieces: decided.
+    pub(in crate::driver) stores: Stores,
+    pub(in crate::driver) folder: Folder,
+    /// One for every peer, and one for the tracker after them.
+    pub(in crate::driver) addresses: LoopbackRange,
+    /// The tracker starts so long after the run, in scenario time.
+    pub(in crate::driver) tracker_after: Span,
+    pub(in crate::driver) hosts: H,
+}
+
+impl<'a, H: Hosting> Swarm<'a, H> {
+    /// Fills the stores of those who start with something. Nobody is there yet.
+    pub(in crate::driver) fn gather(gathering: Gathering<'a, H>) -> Result<Swarm<'a, H>, DriverError> {
+        let Gathering { scenario, population, original, stores, folder, addresses, tracker_after, hosts } =
+            gathering;
         let layout = scenario.content.layout;
-        let peers = population.peers.len() as u32;
-        let addresses = LoopbackRange::reserve(peers + 1);
         let course = Course::new(&population.peers, layout, Span::ZERO);
-        let contact = |plan: &crate::scenario::population::PeerPlan| {
-            (plan.peer_id, Contact { index: plan.index, latency: plan.latency })
-        };
-        let contacts = population.peers.iter().map(contact).collect();
-        let folder = Folder::new(options.work)?;
         let mut members = Vec::with_capacity(population.peers.len());
         for plan in population.peers {
             let address = addresses.address(plan.index.0);
@@ -110,19 +104,16 @@ impl<'a> Swarm<'a> {
                 // Its neighbours have to know the port before it is there.
                 Place::Fixed { .. } => free_port(address)?,
             };
-            let own = folder.path.join("peers").join(format!("peer_{}", plan.index.0 + 1));
+            let own = folder.of_peer(plan.index);
             members.push(Member::new(plan, addr, layout, &original, stores, &own)?);
         }
         let (to_records, records) = mpsc::channel(RECORDS);
         let mut swarm = Swarm {
             scenario,
-            random_seed,
             original,
+            hosts,
+            clock_start: SystemTime::now(),
             clock: Clock::start(scenario.time_scale),
-            alarm: Alarm::start().map_err(io_error("cannot start the thread that keeps time".into()))?,
-            contacts: Arc::new(contacts),
-            tracker_addr: free_port(addresses.address(peers))?,
-            tracker: None,
             members,
             course,
             timeline: BinaryHeap::new(),
@@ -134,7 +125,7 @@ impl<'a> Swarm<'a> {
             rebuild: stores == Stores::Blocks,
             folder,
         };
-        swarm.schedule(Time::ZERO + options.tracker_after, Due::TrackerStarts);
+        swarm.schedule(Time::ZERO + tracker_after, Due::TrackerStarts);
         for at in 0..swarm.members.len() {
             let plan = &swarm.members[at].plan;
             let (arrival, peer) = (plan.arrival, plan.index);
@@ -143,13 +134,22 @@ impl<'a> Swarm<'a> {
         Ok(swarm)
     }
 
-    pub(super) async fn run(
+    pub(in crate::driver) async fn run(
         mut self,
         recorder: &mut dyn Recorder,
         control: &Control,
     ) -> Result<Outcome, DriverError> {
-        self.clock = Clock::start(self.scenario.time_scale);
-        let carried = self.carry(recorder, control).await;
+        let prepared = tokio::select! {
+            prepared = self.hosts.prepare(&self.members) => prepared,
+            () = interrupted(control) => Ok(()),
+        };
+        self.clock_start = SystemTime::now();
+        self.clock = Clock::since(self.clock_start, self.scenario.time_scale);
+        let carried = match prepared {
+            Ok(()) if control.is_interrupted() => Ok(Ended::Interrupted),
+            Ok(()) => self.carry(recorder, control).await,
+            Err(error) => Err(error),
+        };
         let at = self.clock.now().min(Time::ZERO + self.scenario.time_limit);
         let ended = self.dissolve(recorder).await;
         let took = Span::from_nanos(self.clock.to_wall(self.clock.now().since(Time::ZERO)).as_nanos() as u64);
@@ -202,7 +202,7 @@ impl<'a> Swarm<'a> {
         {
             self.timeline.pop();
             match due {
-                Due::TrackerStarts => self.start_tracker()?,
+                Due::TrackerStarts => self.hosts.start_tracker(self.clock)?,
                 Due::Arrive { peer } => self.arrive(peer, recorder)?,
                 Due::Leave { peer, stay } => self.end_stay(peer, stay, Ending::Leave),
                 Due::Abort { peer, stay } if !self.members[peer.0 as usize].complete => {
@@ -215,33 +215,27 @@ impl<'a> Swarm<'a> {
         Ok(())
     }
 
-    fn start_tracker(&mut self) -> Result<(), DriverError> {
-        let tracker = Tracker::new(self.scenario.tracker, self.random_seed);
-        let limits = Limits::default();
-        // All peers may announce at once.
-        let connections = limits.connections.max(2 * self.members.len());
-        let limits = Limits { connections, ..limits };
-        let server = TrackerServer::start(&Listen::http(self.tracker_addr), tracker, self.clock, limits)
-            .map_err(io_error("cannot start the tracker".into()))?;
-        self.tracker = Some(server);
-        Ok(())
-    }
-
     fn arrive(&mut self, peer: PeerIndex, recorder: &mut dyn Recorder) -> Result<(), DriverError> {
         let member = &self.members[peer.0 as usize];
-        let Some(setup) = self.host_setup(member, self.to_records.clone())? else { return Ok(()) };
+        let Some(store) = member.store.clone() else { return Ok(()) };
         let layout = self.scenario.content.layout;
         let bytes = member.have.iter().map(|piece| u64::from(layout.piece_length(piece))).sum();
-        let pieces = member.have.count();
-        let stay = member.stay;
+        let (pieces, stay) = (member.have.count(), member.stay);
         let (crash, abort) = (member.plan.crash_after(stay), member.plan.abort_after(stay));
-        let (addr, store) = (setup.peer.addr, setup.store.clone());
         let now = self.clock.now();
+        let begun = self.hosts.begin(
+            member,
+            Stay {
+                neighbours: member.plan.place.at_stay(stay, |peer| self.members[peer.0 as usize].addr),
+                store: store.clone(),
+                clock: self.clock,
+                clock_start: self.clock_start,
+                records: self.to_records.clone(),
+            },
+        )?;
+        self.members[peer.0 as usize].host = Some(begun.handle);
         self.record(now, peer, Event::Arrived { pieces, bytes }, recorder);
-        let (handle, task) = host::start(setup);
-        self.watch(peer, task, store);
-        let member = &mut self.members[peer.0 as usize];
-        (member.host, member.addr) = (Some(handle), addr);
+        self.watch(peer, begun.end, store);
         if let Some(after) = crash {
             self.schedule(now + after, Due::Crash { peer, stay });
         }
@@ -296,9 +290,7 @@ impl<'a> Swarm<'a> {
                 }
             }
         }
-        if let Some(tracker) = self.tracker.take() {
-            tracker.stop().await;
-        }
+        self.hosts.close().await;
         first_error
     }
 
@@ -321,5 +313,13 @@ impl<'a> Swarm<'a> {
             block_latency_p99: self.lateness.blocks_at(0.99),
             degraded: shortest.is_some_and(|span| u128::from(timer_lag_p99.as_nanos()) > tenth(span)),
         }
+    }
+}
+
+/// Returns once somebody wants the run to end.
+async fn interrupted(control: &Control) {
+    let mut look = tokio::time::interval(LOOK);
+    while !control.is_interrupted() {
+        look.tick().await;
     }
 }

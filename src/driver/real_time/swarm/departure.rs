@@ -5,31 +5,28 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
-use crate::driver::tasks::io_error;
-use crate::driver::tasks::member::Ending;
-use crate::driver::tasks::original::Original;
+use crate::driver::real_time::member::Ending;
+use crate::driver::real_time::original::Original;
+use crate::driver::real_time::{Fate, Hosting, StayEnd, io_error, joined};
 use crate::driver::{DriverError, Recorder};
 use crate::event::Event;
 use crate::id::PeerIndex;
-use crate::net::host::HostEnd;
 use crate::net::store::Store;
 
 use super::{Due, Swarm};
 
-/// A host that has ended, and whether a complete peer really has the content.
-pub(super) struct Departed {
+/// A stay that has ended, and whether a complete peer really has the content.
+pub(in crate::driver) struct Departed {
     peer: PeerIndex,
-    end: HostEnd,
+    end: StayEnd,
     checked: Result<(), DriverError>,
 }
 
-impl Swarm<'_> {
-    /// Waits for the host's end, and looks whether what it calls complete is the content.
-    pub(super) fn watch(&mut self, peer: PeerIndex, task: JoinHandle<HostEnd>, store: Arc<Store>) {
+impl<H: Hosting> Swarm<'_, H> {
+    /// Waits for the stay's end, and looks whether what it calls complete is the content.
+    pub(in crate::driver) fn watch(&mut self, peer: PeerIndex, task: JoinHandle<StayEnd>, store: Arc<Store>) {
         let original = self.original.clone();
-        let number = peer.0 + 1;
-        let rebuilt = self.folder.path.join("peers").join(format!("peer_{number}")).join(&original.name);
-        let rebuilt = self.rebuild.then_some(rebuilt);
+        let rebuilt = self.rebuild.then(|| self.folder.of_peer(peer).join(&original.name));
         self.ends.spawn(async move {
             let end = joined(task.await);
             let complete = end.have.is_full();
@@ -39,7 +36,7 @@ impl Swarm<'_> {
         });
     }
 
-    pub(super) fn departed(
+    pub(in crate::driver) fn departed(
         &mut self,
         departed: Departed,
         recorder: &mut dyn Recorder,
@@ -57,18 +54,19 @@ impl Swarm<'_> {
         member.stay += 1;
         member.leaving = false;
         member.have = end.have;
-        let crashed = end.failed.is_none() && member.ending == Some(Ending::Crash);
-        let returns = member.plan.rejoin.filter(|_| crashed);
-        if returns.is_none() {
-            member.store = None;
-        }
-        let event = match (end.failed, member.ending.take()) {
-            (Some(reason), _) => Some(Event::Failed { reason }),
-            (None, Some(Ending::Leave)) => Some(Event::Left),
-            (None, Some(Ending::Crash)) => Some(Event::Crashed),
-            (None, Some(Ending::EndOfRun) | None) => None,
+        member.addr = end.addr.unwrap_or(member.addr);
+        let event = match (end.fate, member.ending.take()) {
+            (Fate::Failed(reason), _) => Some(Event::Failed { reason }),
+            (Fate::Crashed, _) | (Fate::AsTold, Some(Ending::Crash)) => Some(Event::Crashed),
+            (Fate::AsTold, Some(Ending::Leave)) => Some(Event::Left),
+            (Fate::AsTold, Some(Ending::EndOfRun) | None) => None,
         };
-        for event in event.into_iter().chain([Event::Totals(end.totals)]) {
+        let returns = member.plan.rejoin.filter(|_| event == Some(Event::Crashed));
+        match returns {
+            Some(_) => self.hosts.expect(member),
+            None => member.store = None,
+        }
+        for event in event.into_iter().chain(end.totals.map(Event::Totals)) {
             self.record(now, peer, event, recorder);
         }
         if let Some(after) = returns {
@@ -93,9 +91,4 @@ fn check(
         store.rebuild(&path).map_err(|error| io_error(context)(std::io::Error::other(error)))?;
     }
     Ok(())
-}
-
-/// A panic in a task goes on here.
-pub(super) fn joined<T>(result: Result<T, tokio::task::JoinError>) -> T {
-    result.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }

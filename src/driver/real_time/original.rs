@@ -7,7 +7,7 @@ use bytes::Bytes;
 use sha1::{Digest, Sha1};
 
 use crate::driver::DriverError;
-use crate::driver::tasks::io_error;
+use crate::driver::real_time::io_error;
 use crate::id::{InfoHash, PieceIndex};
 use crate::net::store::{PieceHashes, Store};
 use crate::scenario::{Content, Scenario};
@@ -16,20 +16,22 @@ use crate::torrent::hash::hash_pieces;
 use crate::torrent::metainfo::Draft;
 
 #[derive(Clone, Debug)]
-pub(super) struct Original {
+pub(in crate::driver) struct Original {
     content: Content,
     random_seed: u64,
-    pub(super) name: String,
-    pub(super) hashes: PieceHashes,
-    pub(super) info_hash: InfoHash,
+    pub(in crate::driver) name: String,
+    pub(in crate::driver) hashes: PieceHashes,
+    pub(in crate::driver) info_hash: InfoHash,
     /// Of the whole content.
     sha1: [u8; 20],
+    /// The .torrent file of it.
+    pub(in crate::driver) torrent: Bytes,
     /// All of it, where the stores share it.
     bytes: Option<Bytes>,
 }
 
 impl Original {
-    pub(super) fn read(
+    pub(in crate::driver) fn read(
         scenario: &Scenario,
         random_seed: u64,
         in_memory: bool,
@@ -47,16 +49,17 @@ impl Original {
         }
         .map_err(failed())?;
         let draft = Draft { name: &name, layout, piece_hashes: &hashes, announce: &[], private: true };
-        let (_, metainfo) = draft.build().map_err(|error| {
+        let (torrent, metainfo) = draft.build().map_err(|error| {
             DriverError::Unsupported(format!("no torrent can be made of the content {name}: {error}"))
         })?;
         let info_hash = metainfo.info_hash;
         let hashes = hashes.into();
-        Ok(Original { content, random_seed, name, hashes, info_hash, sha1: sha1.finalize().into(), bytes })
+        let (sha1, torrent) = (sha1.finalize().into(), torrent.into());
+        Ok(Original { content, random_seed, name, hashes, info_hash, sha1, torrent, bytes })
     }
 
     /// Puts these pieces into a store.
-    pub(super) fn fill(&self, store: &Store, pieces: &Bitfield) -> Result<(), DriverError> {
+    pub(in crate::driver) fn fill(&self, store: &Store, pieces: &Bitfield) -> Result<(), DriverError> {
         let reading = || io_error(format!("cannot read the content {}", self.name));
         let mut reader = self.content.open(self.random_seed).map_err(reading())?;
         for piece in pieces.iter() {
@@ -75,7 +78,7 @@ impl Original {
     }
 
     /// Whether the store holds the whole content, byte for byte.
-    pub(super) fn is_in(&self, store: &Arc<Store>) -> Result<bool, DriverError> {
+    pub(in crate::driver) fn is_in(&self, store: &Arc<Store>) -> Result<bool, DriverError> {
         let stored = store.content_hash().map_err(|error| store_error(error.to_string()))?;
         Ok(stored == self.sha1)
     }
@@ -87,7 +90,7 @@ impl Original {
     }
 }
 
-pub(super) fn store_error(reason: String) -> DriverError {
+pub(in crate::driver) fn store_error(reason: String) -> DriverError {
     DriverError::Io { context: "the store of a peer failed".into(), source: io::Error::other(reason) }
 }
 

@@ -212,7 +212,7 @@ fn doing(standing: &Standing) -> &'static str {
 fn ended(member: &Member, standing: &Standing) -> (bool, String) {
     match &standing.end {
         Some(Ending::Failed(reason)) => (false, format!("failed: {reason}")),
-        Some(Ending::Left) if member.end.is_none() => (true, "left".to_owned()),
+        Some(Ending::Left) if matches!(member.end, None | Some(End::Gone)) => (true, "left".to_owned()),
         _ => absent(member),
     }
 }

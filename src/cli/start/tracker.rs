@@ -19,9 +19,13 @@ use crate::units::format_span;
 /// Peers may have been started before: they keep asking until it is there.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// Where to listen; port 0 lets the system choose [default: 127.0.0.1:6969]
+    /// Where to listen for HTTP; port 0 lets the system choose; may be repeated, for IPv6 say
+    /// [default: 127.0.0.1:6969, unless --udp is given]
     #[arg(long, value_name = "IP:PORT")]
-    http: Option<SocketAddr>,
+    http: Vec<SocketAddr>,
+    /// Where to listen for UDP; port 0 lets the system choose; may be repeated
+    #[arg(long, value_name = "IP:PORT")]
+    udp: Vec<SocketAddr>,
     /// How often peers are asked to announce, as `30 s` or `30 min` [default: a scenario's]
     #[arg(long, value_name = "TIME", value_parser = tracker::interval)]
     interval: Option<Span>,
@@ -49,7 +53,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     let (process, pid) = (launched.process.clone(), launched.process.pid);
     let (name, since) = (TRACKER.to_owned(), Timestamp::now());
     state.tracker = Some(Member { name, since, listens: Vec::new(), end: None, process });
-    if let Err(error) = wait(&mut launched, &mut state, &folder) {
+    let places = (args.http.len() + args.udp.len()).max(1);
+    if let Err(error) = wait(&mut launched, places, &mut state, &folder) {
         drop(launched);
         // The error that is reported is the one that came first.
         let _ = State { tracker: None, ..state }.write(&folder);
@@ -72,20 +77,25 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
 }
 
 /// Written down before it is waited for: nothing runs that nobody knows of, even if `start` is interrupted.
-fn wait(launched: &mut Launched, state: &mut State, folder: &SwarmFolder) -> anyhow::Result<()> {
+fn wait(
+    launched: &mut Launched,
+    places: usize,
+    state: &mut State,
+    folder: &SwarmFolder,
+) -> anyhow::Result<()> {
     state.write(folder)?;
-    let listens = launched.listens(1)?;
+    let listens = launched.listens(places)?;
     state.tracker.iter_mut().for_each(|tracker| tracker.listens.clone_from(&listens));
     state.write(folder)
 }
 
 /// The tracker's command line: what is not said it decides itself.
 fn words(args: &Args) -> Vec<OsString> {
-    let options = [
-        ("--http", args.http.map(|addr| addr.to_string())),
-        ("--interval", args.interval.map(format_span)),
-        ("--peers-returned", args.peers_returned.map(|count| count.to_string())),
-    ];
-    let said = options.into_iter().filter_map(|(option, value)| Some([option.to_owned(), value?]));
-    ["tracker".to_owned()].into_iter().chain(said.flatten()).map(OsString::from).collect()
+    let mut words: Vec<OsString> = vec!["tracker".into()];
+    let mut say = |option: &str, value: String| words.extend([option.into(), value.into()]);
+    args.http.iter().for_each(|addr| say("--http", addr.to_string()));
+    args.udp.iter().for_each(|addr| say("--udp", addr.to_string()));
+    args.interval.iter().for_each(|interval| say("--interval", format_span(*interval)));
+    args.peers_returned.iter().for_each(|count| say("--peers-returned", count.to_string()));
+    words
 }

@@ -39,7 +39,7 @@ pub(super) fn signal(process: &Process, signal: Signal) -> io::Result<bool> {
 
 fn looked_at<T>(pid: u32, look: impl FnOnce(&sysinfo::Process) -> T) -> Option<T> {
     let pid = Pid::from_u32(pid);
-    let mut system = System::new();
+    let mut system = System::new().ok()?;
     system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), true, ProcessRefreshKind::nothing());
     system.process(pid).map(look)
 }

@@ -1,5 +1,6 @@
 //! `minibit split`: a file becomes a torrent and every peer's first blocks.
 
+use std::io;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -111,6 +112,11 @@ fn size(text: &str) -> Result<u32, String> {
 /// What the disk did is MiniBit's failure, everything else the user's to mend.
 fn blame(error: SplitError) -> anyhow::Error {
     match error {
+        SplitError::Io { path, source } if source.kind() == io::ErrorKind::StorageFull => {
+            let place = path.display();
+            anyhow::Error::new(source)
+                .context(format!("cannot write {place}; free some space, and split again"))
+        }
         SplitError::Io { .. } | SplitError::Changed(_) => error.into(),
         _ => Usage(error.to_string()).into(),
     }

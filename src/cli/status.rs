@@ -1,5 +1,6 @@
 //! `minibit status`: how the swarm that `minibit start` started is doing.
 
+use std::fs;
 use std::io::{self, IsTerminal as _, Write};
 use std::path::PathBuf;
 use std::thread;
@@ -43,6 +44,9 @@ pub(super) struct Args {
 
 /// Between two tables.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long `stop` may take to write down what it has done; and between two looks at whether it has.
+const PATIENCE: Duration = Duration::from_secs(1);
+const MOMENT: Duration = Duration::from_millis(20);
 /// To the terminal's top left corner, and everything wiped away.
 const WIPE: &str = "\x1b[H\x1b[2J";
 
@@ -51,6 +55,7 @@ struct Watched {
     member: Member,
     recorded: Lines,
     standing: Standing,
+    printed: PathBuf,
 }
 
 #[derive(Debug, Serialize)]
@@ -98,29 +103,45 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     let mut peers = Vec::new();
     let mut out = io::stdout().lock();
     let wipes = args.watch && !args.json && out.is_terminal();
+    let mut patience = PATIENCE;
     loop {
+        // Asked before anything is looked at: what is seen then is settled, if it was not changing before.
+        let is_changing = folder.is_at_work();
         let state = State::here(&folder)?;
         if state.members().next().is_none() {
             return Err(nothing_started(args).into());
         }
         peers = watched(&state, peers, &folder);
         let swarm = look(&state, &mut peers)?;
+        if !swarm.is_well() && is_changing && patience > Duration::ZERO {
+            // Whoever is being ended is not gone for an unknown reason.
+            thread::sleep(MOMENT);
+            patience = patience.saturating_sub(MOMENT);
+            continue;
+        }
         if wipes {
             write!(out, "{WIPE}")?;
         }
         show(&swarm, args.json, &mut out)?;
-        let lives = swarm.peers.iter().any(|peer| peer.running)
-            || swarm.tracker.as_ref().is_some_and(|tracker| tracker.running);
-        if !(args.watch && lives) {
-            let well = swarm.peers.iter().all(|peer| peer.well)
-                && swarm.tracker.as_ref().is_none_or(|tracker| tracker.well);
-            return Ok(if well { Exit::Done } else { Exit::Failed });
+        if !(args.watch && (swarm.lives() || is_changing)) {
+            return Ok(if swarm.is_well() { Exit::Done } else { Exit::Failed });
         }
         if !wipes && !args.json {
             writeln!(out)?;
         }
         out.flush()?;
         thread::sleep(PAUSE);
+    }
+}
+
+impl Swarm {
+    fn lives(&self) -> bool {
+        self.peers.iter().any(|peer| peer.running)
+            || self.tracker.as_ref().is_some_and(|tracker| tracker.running)
+    }
+
+    fn is_well(&self) -> bool {
+        self.peers.iter().all(|peer| peer.well) && self.tracker.as_ref().is_none_or(|tracker| tracker.well)
     }
 }
 
@@ -142,7 +163,7 @@ fn watched(state: &State, mut before: Vec<Watched>, folder: &SwarmFolder) -> Vec
             }
             None => (Lines::of(folder.recorded(&member.name)), Standing::new()),
         };
-        Watched { member: member.clone(), recorded, standing }
+        Watched { member: member.clone(), recorded, standing, printed: folder.printed(&member.name) }
     };
     state.peers.iter().map(watch).collect()
 }
@@ -171,8 +192,7 @@ impl Watched {
             lines.iter().for_each(|line| self.standing.line(line));
         }
         let (member, standing) = (&self.member, &self.standing);
-        let (well, state) =
-            if running { (true, doing(standing).to_owned()) } else { ended(member, standing) };
+        let (well, state) = if running { (true, doing(standing).to_owned()) } else { self.ended() };
         let heading = standing.heading.as_ref();
         let (download_bytes_per_s, upload_bytes_per_s) = match heading {
             Some(heading) if running => standing.rates(heading.at(Timestamp::now())),
@@ -186,7 +206,7 @@ impl Watched {
             running,
             well,
             state,
-            complete: standing.is_complete(),
+            complete: standing.is_complete() || member.end == Some(End::Left),
             pieces: heading.map(|_| standing.pieces()),
             pieces_in_all: heading.map(|heading| heading.pieces),
             download_bytes_per_s,
@@ -194,6 +214,24 @@ impl Watched {
             connections: if running { standing.connections } else { 0 },
             unchoked: if running { unchoked.collect() } else { Vec::new() },
         })
+    }
+
+    /// How a peer that does not run has ended, and whether in good order.
+    fn ended(&self) -> (bool, String) {
+        let (member, standing) = (&self.member, &self.standing);
+        match &standing.end {
+            Some(Ending::Failed(reason)) => return (false, format!("failed: {reason}")),
+            Some(Ending::Left) if matches!(member.end, None | Some(End::Gone)) => {
+                return (true, "left".to_owned());
+            }
+            _ => {}
+        }
+        let (well, state) = absent(member);
+        let printed = fs::read_to_string(&self.printed).unwrap_or_default();
+        match printed.lines().rev().find_map(|line| line.strip_prefix("minibit: ")) {
+            Some(error) if !well => (well, format!("{state}: {error}")),
+            _ => (well, state),
+        }
     }
 }
 
@@ -208,20 +246,12 @@ fn doing(standing: &Standing) -> &'static str {
     }
 }
 
-/// How a peer that does not run has ended, and whether in good order.
-fn ended(member: &Member, standing: &Standing) -> (bool, String) {
-    match &standing.end {
-        Some(Ending::Failed(reason)) => (false, format!("failed: {reason}")),
-        Some(Ending::Left) if matches!(member.end, None | Some(End::Gone)) => (true, "left".to_owned()),
-        _ => absent(member),
-    }
-}
-
 /// How a process that does not run has ended, and whether in good order.
 fn absent(member: &Member) -> (bool, String) {
     match member.end {
         Some(End::Stopped) => (true, "stopped".to_owned()),
         Some(End::Killed) => (true, "killed by stop".to_owned()),
+        Some(End::Left) => (true, "left".to_owned()),
         Some(End::Gone) => (false, "ended before stop".to_owned()),
         None => (false, format!("gone: {}", member.absence())),
     }

@@ -65,8 +65,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         println!("nothing to stop in {}: nothing runs", args.out.display());
         return Ok(Exit::Done);
     }
-    // The processes have ended by now: said before anything else can fail.
-    state.write(&folder)?;
+    if let Err(error) = state.write(&folder) {
+        // They have ended all the same.
+        eprintln!("note: how they ended is not written down: {error:#}");
+    }
     if stopping.refused.is_empty() { Ok(Exit::Done) } else { bail!("{}", stopping.refused.join("; ")) }
 }
 
@@ -122,7 +124,7 @@ impl Stopping {
                                 self.within.as_secs_f64()
                             );
                         }
-                        End::Stopped | End::Gone => println!("{} stopped", member.name),
+                        End::Stopped | End::Gone | End::Left => println!("{} stopped", member.name),
                     }
                 }
                 is_running

@@ -44,7 +44,7 @@ impl Folder {
 
     /// Runs a command to its end.
     pub fn minibit(&self, args: &[&str]) -> Ran {
-        Ran(self.command(args).output().expect("minibit can be started"))
+        Ran::of(self.command(args))
     }
 
     /// Starts a command that stays in the foreground.
@@ -58,7 +58,8 @@ impl Folder {
         Running::start(self.command(args), log.into())
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    /// A command that is not started yet.
+    pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_minibit"));
         command.current_dir(self.inside.path()).args(args).env("NO_COLOR", "1");
         command.env("TMPDIR", self.temporary.path());
@@ -89,6 +90,11 @@ fn collect(root: &Path, inside: &Path, found: &mut BTreeMap<PathBuf, Option<Vec<
 pub struct Ran(Output);
 
 impl Ran {
+    /// Runs it to its end.
+    pub fn of(mut command: Command) -> Ran {
+        Ran(command.output().expect("the command can be started"))
+    }
+
     pub fn code(&self) -> i32 {
         self.0.status.code().expect("no signal ended it")
     }
@@ -149,6 +155,12 @@ impl Running {
     /// All that it still says, until it has ended.
     pub fn rest(self) -> Vec<String> {
         self.lines().collect()
+    }
+
+    /// The next stdout line with `part` in it.
+    #[track_caller]
+    pub fn says_somewhere(&self, part: &str) -> String {
+        self.lines().find(|line| line.contains(part)).unwrap_or_else(|| panic!("never said {part:?}"))
     }
 
     /// Lines of stdout until it ends or patience does.

@@ -87,8 +87,13 @@ impl RecordLines {
     }
 
     fn write_line(&mut self, lines: &str) {
-        if self.failed.is_none() {
-            self.failed = self.out.write_all(lines.as_bytes()).and_then(|()| self.out.flush()).err();
+        if self.failed.is_some() {
+            return;
+        }
+        if let Err(error) = self.out.write_all(lines.as_bytes()).and_then(|()| self.out.flush()) {
+            // Whether somebody hears it or not.
+            let _ = writeln!(io::stderr(), "note: the records end here, the peer goes on: {error}");
+            self.failed = Some(error);
         }
     }
 }

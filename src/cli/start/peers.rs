@@ -11,7 +11,7 @@ use crate::cli::peer::{Conduct, OnComplete};
 use crate::cli::swarm::folder::SwarmFolder;
 use crate::cli::swarm::heading::PEER;
 use crate::cli::swarm::launch::Launched;
-use crate::cli::swarm::state::{Member, State};
+use crate::cli::swarm::state::{End, Member, State};
 use crate::cli::{Exit, Usage, tracker, unrepeatable_random_seed};
 use crate::net::announce::TrackerUrl;
 use crate::torrent::split::MAX_PEERS;
@@ -67,7 +67,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     start(args, &dealt, &folder, &mut state)?;
 
     for peer in &state.peers {
-        println!("{} listens on {} (pid {})", peer.name, peer.listens.join(" "), peer.process.pid);
+        match peer.end {
+            Some(_) => println!("{} has the whole file already, and has left", peer.name),
+            None => {
+                println!("{} listens on {} (pid {})", peer.name, peer.listens.join(" "), peer.process.pid)
+            }
+        }
     }
     println!("{} peers of {} ask {}", state.peers.len(), dealt.torrent, state.announce.join(" "));
     if waiting {
@@ -133,6 +138,7 @@ fn launch_all(
     }
     for (peer, member) in launched.iter_mut().zip(&mut state.peers) {
         member.listens = peer.listens(1)?;
+        member.end = member.listens.is_empty().then_some(End::Left);
     }
     state.write(folder)
 }

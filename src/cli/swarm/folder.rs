@@ -5,6 +5,8 @@ use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
@@ -23,6 +25,10 @@ const STATE_IN_THE_MAKING: &str = "state.tmp";
 const LOCK: &str = "lock";
 const PRINTED: &str = ".log";
 const RECORDED: &str = ".jsonl";
+
+/// How long one waits for another that looks or finishes; and between two tries.
+const MOMENT: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Where the swarm of one `--out` folder is written down.
 #[derive(Clone, Debug)]
@@ -106,20 +112,32 @@ impl SwarmFolder {
         })
     }
 
-    /// Refuses where another `minibit` is at work. The folder must be there.
+    /// Refuses where another `minibit` is at work for longer than a moment. The folder must be there.
     pub(in crate::cli) fn lock(&self) -> anyhow::Result<Lock> {
         let path = self.0.join(LOCK);
         let cannot = || format!("cannot lock {}", path.display());
         let file = File::options().create(true).append(true).open(&path).with_context(cannot)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Lock { _held: file }),
-            Err(TryLockError::WouldBlock) => Err(Usage(format!(
-                "another `minibit start` or `minibit stop` is at work in {}; wait for it and try again",
-                self.0.display()
-            ))
-            .into()),
-            Err(TryLockError::Error(error)) => Err(error).with_context(cannot),
+        let until = Instant::now() + MOMENT;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Lock { _held: file }),
+                Err(TryLockError::WouldBlock) if Instant::now() < until => thread::sleep(PAUSE),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(Usage(format!(
+                        "another `minibit start` or `minibit stop` is at work in {}; wait for it and try again",
+                        self.0.display()
+                    ))
+                    .into());
+                }
+                Err(TryLockError::Error(error)) => return Err(error).with_context(cannot),
+            }
         }
+    }
+
+    /// Whether another `minibit` is changing the swarm just now, so that the state file may be behind.
+    pub(in crate::cli) fn is_at_work(&self) -> bool {
+        let tried = File::open(self.0.join(LOCK)).map(|file| file.try_lock_shared());
+        matches!(tried, Ok(Err(TryLockError::WouldBlock)))
     }
 
     /// What lies in it, to be removed.

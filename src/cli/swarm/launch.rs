@@ -55,7 +55,8 @@ impl Launched {
         }
     }
 
-    /// Waits until it listens, in `places` places. The error is what it says itself, where it ended instead.
+    /// Waits until it listens, in `places` places; in none where it had nothing to do and has ended. The error is what
+    /// it says itself, where it ended for another reason.
     pub(in crate::cli) fn listens(&mut self, places: usize) -> anyhow::Result<Vec<String>> {
         let until = Instant::now() + PATIENCE;
         loop {
@@ -64,6 +65,9 @@ impl Launched {
             let printed = fs::read_to_string(&self.printed).unwrap_or_default();
             let said: Vec<String> = said_to_listen(&printed).map(str::to_owned).collect();
             if let Some(status) = ended {
+                if status.success() {
+                    return Ok(said);
+                }
                 match last_words(&printed) {
                     Some(words) => bail!("{}: {words}", self.name),
                     None => bail!("{} ended at once ({status})", self.name),

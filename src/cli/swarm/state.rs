@@ -36,7 +36,7 @@ pub(in crate::cli) struct Member {
     /// What it said that it listens on, a URL or an address each.
     #[serde(default)]
     pub listens: Vec<String>,
-    /// How `minibit stop` ended it.
+    /// How it ended, as far as a command saw it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<End>,
     pub process: Process,
@@ -49,8 +49,10 @@ pub(in crate::cli) enum End {
     Stopped,
     /// It did not do as it was asked.
     Killed,
-    /// It had ended before.
+    /// It had ended before it was to stop.
     Gone,
+    /// It was told to leave when complete, and was.
+    Left,
 }
 
 impl State {

@@ -1,93 +1,26 @@
-"""Swaps 3 MiB between libtorrent and MiniBit, once in each direction, over MiniBit's tracker.
+"""Swaps 3 MiB between libtorrent and MiniBit, in each direction, over MiniBit's tracker, by HTTP and by UDP.
 
     scripts/interop
 
-Must run in a network namespace whose loopback device holds 10.77.0.1 to 10.77.0.5; `scripts/interop` makes one. Every
+Must run in a network namespace whose loopback device holds 10.77.0.1 to 10.77.0.8; `scripts/interop` makes one. Every
 program has an address of its own, because clients keep one connection per remote address. Every wait is for a line, an
-alert, an exit or the tracker's word, and has a deadline. Exit code 0 says that both files arrived whole.
+alert, an exit or the tracker's word, and has a deadline. Exit code 0 says that all files arrived whole.
 """
 
 import argparse
-import hashlib
 import pathlib
-import queue
-import random
-import signal
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.parse
-import urllib.request
 
 import libtorrent
 
-CONTENT_BYTES = 3 * 1024 * 1024
-TRACKER, MINIBIT_SEED, LIBTORRENT_LEECHER, LIBTORRENT_SEED, MINIBIT_LEECHER = (f"10.77.0.{n}" for n in range(1, 6))
+from programs import CONTENT_BYTES, DEADLINE_S, Failed, Minibit, compare, split_content, wait_for_scrape
+
+MINIBIT_SEED, LIBTORRENT_LEECHER, LIBTORRENT_SEED, MINIBIT_LEECHER = (f"10.77.0.{n}" for n in range(1, 5))
+TRACKERS = (f"10.77.0.{n}:6969" for n in range(5, 9))
 PORT = 6881
-DEADLINE_S = 60
-
-
-class Failed(Exception):
-    """What did not happen, and what was seen instead."""
-
-
-class Minibit:
-    """A foreground command of MiniBit. Lines of its stdout can be waited for; leaving the block interrupts it."""
-
-    def __init__(self, program, log, *arguments):
-        command = [str(program), *map(str, arguments)]
-        print("  $", *command, flush=True)
-        self.name = f"minibit {arguments[0]}"
-        self.log = log
-        with open(log, "wb") as stderr:
-            self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, text=True
-            )
-        self.lines = queue.Queue()
-        self.reader = threading.Thread(target=self._read, daemon=True)
-        self.reader.start()
-
-    def _read(self):
-        for line in self.process.stdout:
-            self.lines.put(line.strip())
-        self.lines.put(None)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        """Ctrl-C ends it in good order; only one that does not listen is killed."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        self.reader.join(5)
-
-    def wait_for_line(self, start):
-        """What follows `start` in the first line that begins with it."""
-        until = time.monotonic() + DEADLINE_S
-        try:
-            while (line := self.lines.get(timeout=max(0.0, until - time.monotonic()))) is not None:
-                print("   ", self.name, "says:", line, flush=True)
-                if line.startswith(start):
-                    return line[len(start):].strip()
-        except queue.Empty:
-            pass
-        stderr = pathlib.Path(self.log).read_text(errors="replace")[-2000:]
-        raise Failed(f"{self.name} never said {start!r} (exit code {self.process.poll()}); its stderr:\n{stderr}")
-
-    def wait_for_exit(self):
-        try:
-            code = self.process.wait(DEADLINE_S)
-        except subprocess.TimeoutExpired:
-            raise Failed(f"{self.name} still runs after {DEADLINE_S} s") from None
-        if code != 0:
-            raise Failed(f"{self.name} ended with exit code {code}; its stderr:\n{pathlib.Path(self.log).read_text()}")
 
 
 class Libtorrent:
@@ -131,37 +64,19 @@ class Libtorrent:
             self.seen += [(type(alert).__name__, alert.message()) for alert in self.session.pop_alerts()]
 
 
-def wait_until_seed_is_known(tracker, torrent):
+def wait_until_seed_is_known(http, torrent):
     """Otherwise the leecher might be told of nobody, and ask again only after the tracker's interval."""
     info_hash = libtorrent.torrent_info(str(torrent)).info_hash().to_bytes()
-    scrape = f"{tracker.replace('announce', 'scrape')}?info_hash={urllib.parse.quote(info_hash)}"
-    until = time.monotonic() + DEADLINE_S
-    while time.monotonic() < until:
-        with urllib.request.urlopen(scrape, timeout=DEADLINE_S) as answer:
-            if b"8:completei1e" in answer.read():
-                return
-        time.sleep(0.02)
-    raise Failed(f"{tracker} knows of no seed after {DEADLINE_S} s")
+    scrape = f"{http.replace('announce', 'scrape')}?info_hash={urllib.parse.quote(info_hash)}"
+    wait_for_scrape(scrape, b"8:completei1e")
 
 
-def digest(path):
-    if not path.is_file():
-        raise Failed(f"{path.name} was not written to {path.parent}")
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def compare(original, copy):
-    if digest(original) != digest(copy):
-        raise Failed(f"{copy} differs from the original")
-    print(f"    {copy.name}: {copy.stat().st_size} bytes, equal to the original", flush=True)
-
-
-def minibit_to_libtorrent(minibit, content, torrent, tracker, folder):
+def minibit_to_libtorrent(minibit, content, torrent, http, tracker, folder):
     print("libtorrent downloads from a MiniBit seed", flush=True)
     seed = ["peer", torrent, "--dir", content.parent, "--listen", f"{MINIBIT_SEED}:{PORT}", "--tracker", tracker]
     with Minibit(minibit, folder / "seed.log", *seed) as peer:
         peer.wait_for_line("listening on")
-        wait_until_seed_is_known(tracker, torrent)
+        wait_until_seed_is_known(http, torrent)
         leecher = Libtorrent(LIBTORRENT_LEECHER, torrent, folder, tracker)
         leecher.wait_for("torrent_finished_alert")
         received = leecher.torrent.status().total_payload_download
@@ -172,11 +87,11 @@ def minibit_to_libtorrent(minibit, content, torrent, tracker, folder):
         raise Failed(f"libtorrent counts only {received} bytes received")
 
 
-def libtorrent_to_minibit(minibit, content, torrent, tracker, folder):
+def libtorrent_to_minibit(minibit, content, torrent, http, tracker, folder):
     print("libtorrent seeds to a MiniBit peer", flush=True)
     seed = Libtorrent(LIBTORRENT_SEED, torrent, content.parent, tracker)
     seed.wait_for("torrent_finished_alert")  # its copy is checked
-    wait_until_seed_is_known(tracker, torrent)
+    wait_until_seed_is_known(http, torrent)
     leecher = ["peer", torrent, "--dir", folder, "--listen", f"{MINIBIT_LEECHER}:{PORT}", "--tracker", tracker]
     with Minibit(minibit, folder / "leecher.log", *leecher, "--on-complete", "leave") as peer:
         peer.wait_for_line("complete:")
@@ -195,20 +110,17 @@ def main():
 
     with tempfile.TemporaryDirectory(prefix="minibit-interop-") as work:
         work = pathlib.Path(work)
-        content = work / "content.bin"
-        content.write_bytes(random.Random(1).randbytes(CONTENT_BYTES))
-        split = ["split", content, "--peers", "1", "--distribution", "single-seed"]
-        split += ["--block-size", "16KiB", "--piece-size", "64KiB", "--out", work / "split"]
-        with Minibit(minibit, work / "split.log", *split) as command:
-            command.wait_for_exit()
-        torrent = work / "split" / "peers" / f"{content.name}.torrent"
-
-        for port, direction in ((6969, minibit_to_libtorrent), (6970, libtorrent_to_minibit)):
-            folder = work / direction.__name__
-            folder.mkdir()
-            # A tracker of its own for each direction, so that nobody meets the peers of the other one.
-            with Minibit(minibit, folder / "tracker.log", "tracker", "--http", f"{TRACKER}:{port}") as tracker:
-                direction(minibit, content, torrent, tracker.wait_for_line("listening on"), folder)
+        content, torrent = split_content(minibit, work)
+        for protocol in ("http", "udp"):
+            for direction in (minibit_to_libtorrent, libtorrent_to_minibit):
+                folder = work / f"{direction.__name__}_{protocol}"
+                folder.mkdir()
+                # A tracker of its own for each exchange, so that nobody meets the peers of another one; on an address of
+                # its own, because libtorrent keeps UDP connection ids by address alone.
+                addr = next(TRACKERS)
+                with Minibit(minibit, folder / "tracker.log", "tracker", "--http", addr, "--udp", addr) as tracker:
+                    urls = {"http": tracker.wait_for_line("listening on"), "udp": tracker.wait_for_line("listening on")}
+                    direction(minibit, content, torrent, urls["http"], urls[protocol], folder)
 
 
 try:

@@ -92,7 +92,8 @@ fn write(criterion: &mut Criterion<CpuTime>) {
 
 fn split_into(file: &Path, out: &Path, block_size: u32, peers: u32) -> Split {
     let distribution = Distribution::RandomSubset;
-    let order = Order { file, out, peers, block_size, piece_size: block_size, distribution, random_seed: 1 };
+    let (piece_size, random_seed, announce) = (block_size, 1, &[][..]);
+    let order = Order { file, out, peers, block_size, piece_size, distribution, random_seed, announce };
     split(&order, &mut |_, _| {}).expect("a small file can be split")
 }
 

@@ -12,6 +12,7 @@ use super::swarm::folder::SwarmFolder;
 use super::swarm::state::{State, check_ended};
 use super::{Exit, Usage};
 use crate::id::PieceIndex;
+use crate::net::announce::{TrackerUrl, TrackerUrlError};
 use crate::torrent::layout::Layout;
 use crate::torrent::split::{Distribution, MAX_PEERS, Order, Split, SplitError, blocks_of, split};
 use crate::units::{format_size, parse_size};
@@ -42,10 +43,18 @@ pub(super) struct Args {
     /// The random seed of the distribution
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
+    /// Whom the .torrent names as trackers, http:// or udp://; every --tracker is a tier that is asked when those before it
+    /// fail, and those of one tier, parted by commas, are asked in random order (BEP 12)
+    #[arg(long = "tracker", value_name = "URL[,URL]", value_parser = tier)]
+    tiers: Vec<Tier>,
     /// Where the folder `peers` is made
     #[arg(long, value_name = "DIR", default_value = ".")]
     out: PathBuf,
 }
+
+/// Tracker URLs as they were written.
+#[derive(Clone, Debug)]
+struct Tier(Vec<String>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Kind {
@@ -60,6 +69,7 @@ enum Kind {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
+    let announce: Vec<Vec<String>> = args.tiers.iter().map(|tier| tier.0.clone()).collect();
     let order = Order {
         file: &args.file,
         out: &args.out,
@@ -68,6 +78,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
         piece_size: args.piece_size.unwrap_or(args.block_size),
         distribution: distribution(&args)?,
         random_seed: args.seed,
+        announce: &announce,
     };
     check_ended(State::here(&SwarmFolder::beside_peers(&args.out))?.peers.iter())?;
     let bar = progress_bar();
@@ -98,6 +109,11 @@ fn distribution(args: &Args) -> anyhow::Result<Distribution> {
         (Kind::SingleSeed, None) => Ok(Distribution::SingleSeed),
         (Kind::Disjoint, None) => Ok(Distribution::Disjoint),
     }
+}
+
+fn tier(text: &str) -> Result<Tier, TrackerUrlError> {
+    let urls = text.split(',').map(|url| TrackerUrl::parse(url).map(|_| url.to_owned()));
+    urls.collect::<Result<_, _>>().map(Tier)
 }
 
 fn size(text: &str) -> Result<u32, String> {

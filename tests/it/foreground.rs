@@ -96,6 +96,30 @@ fn peers_over_udp_and_http_find_each_other_at_one_tracker() {
 }
 
 #[test]
+fn peers_fall_through_a_torrents_tiers_to_the_tracker_that_answers() {
+    let folder = Folder::new();
+    let tracker = folder.start(&["tracker", "--http", "127.0.0.1:0", "--udp", "127.0.0.1:0"]);
+    let (http, udp) = (tracker.says("listening on "), tracker.says("listening on "));
+    let story = folder.file("story.txt", [7; 40_000]);
+    let second = format!("http://127.0.0.1:1/announce,{udp},udp://127.0.0.1:1/announce");
+    let tiers = ["--tracker", "udp://127.0.0.1:1/announce", "--tracker", &second, "--tracker", &http];
+    folder
+        .minibit(
+            &[&["split", "story.txt", "--peers", "2", "--distribution", "disjoint"], &tiers[..]].concat(),
+        )
+        .done();
+    let peers = [1, 2].map(|number| {
+        let dir = format!("peers/peer_{number}");
+        folder.start(&["peer", "peers/story.txt.torrent", "--dir", &dir])
+    });
+    for (number, peer) in (1..).zip(&peers) {
+        peer.says("complete: ");
+        let whole = fs::read(folder.path(&format!("peers/peer_{number}/story.txt"))).unwrap();
+        assert!(whole == fs::read(&story).unwrap());
+    }
+}
+
+#[test]
 fn a_tracker_refuses_an_interval_that_lets_peers_announce_without_a_pause() {
     let folder = Folder::new();
     folder.minibit(&["tracker", "--http", "127.0.0.1:0", "--interval", "0s"]).fails(2, "at least 1 s");

@@ -218,3 +218,18 @@ fn every_piece_is_reported_as_held() {
     let printed = folder.minibit(&["split", "a", "--peers", "2", "--distribution", "single-seed"]).done();
     assert!(printed.contains("every piece is held by 1 of 2 peers"), "{printed}");
 }
+
+#[test]
+fn the_torrent_names_trackers_in_tiers_and_only_those_that_can_be_asked() {
+    let folder = Folder::new();
+    folder.file("a.txt", content(100));
+    let split = |trackers: &[&str]| folder.minibit(&[&["split", "a.txt", "--peers", "1"], trackers].concat());
+    let tiers =
+        [["udp://127.0.0.1:6969/announce", "http://tracker.example/announce"], ["http://[::1]:1/a", ""]];
+    split(&["--tracker", &tiers[0].join(","), "--tracker", tiers[1][0]]).done();
+    let metainfo = Metainfo::parse(&fs::read(folder.path("peers/a.txt.torrent")).unwrap()).unwrap();
+    assert_eq!(metainfo.announce, [tiers[0].to_vec(), vec![tiers[1][0]]]);
+    split(&["--tracker", "wss://tracker.example"])
+        .fails(2, "wss is not supported, only http:// and udp:// are");
+    split(&["--tracker", "http://a/,"]).fails(2, "is no URL");
+}

@@ -25,7 +25,7 @@ pub enum NoRecord {
     Nobody(String),
 }
 
-/// Reads what [`write`] wrote. `index` finds a peer by its name. More fields than there should be do no harm.
+/// Reads what [`write()`] wrote. `index` finds a peer by its name. More fields than there should be do no harm.
 pub fn read(line: &str, index: &dyn Fn(&str) -> Option<PeerIndex>) -> Result<Record, NoRecord> {
     let value: Value = serde_json::from_str(line).map_err(|_| NoRecord::NoObject)?;
     let object = Object { value: &value, index };

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::command::{Folder, Running};
 use crate::proc::{Process, kill, wait_for};
 
-/// Twelve peers that need some eight seconds: a seed with a slow uplink, and leechers that help each other.
+/// Thirteen peers that need some eight seconds: a seed with a slow uplink, and leechers that help each other.
 const SLOW: &str = r#"
 title = "A slow swarm"
 driver = "processes"
@@ -30,8 +30,12 @@ upload = "4 KiB/s"
 count = 11
 start_with = "nothing"
 upload = "4 KiB/s"
+[peers.late]
+count = 1
+start_with = "nothing"
+arrival = "over 30 s"
 "#;
-const PEERS: usize = 12;
+const PEERS: usize = 13;
 const TIME_SCALE: f64 = 10.0;
 
 /// A run, once all of its processes are there.
@@ -133,12 +137,17 @@ fn cleanup_leaves_a_run_alone_that_is_under_way() {
 #[test]
 fn a_peer_that_is_killed_has_crashed_and_the_others_complete() {
     let run = Run::start();
-    run.peer("leecher-3").kill();
+    // One of them waits for its arrival yet.
+    let killed = ["leecher-3", "late-1"];
+    killed.iter().for_each(|name| run.peer(name).kill());
     let (lines, completed) = run.end();
-    assert_eq!((of(&lines, "leecher-3", "crashed").len(), completions(&lines)), (1, PEERS - 2));
-    assert!(of(&lines, "leecher-3", "completed").is_empty() && of(&lines, "leecher-3", "totals").is_empty());
-    let row = completed.lines().find(|row| row.contains("leecher-3")).unwrap();
-    assert!(row.contains("crashed"), "{row}");
+    assert_eq!(completions(&lines), PEERS - 1 - killed.len());
+    for name in killed {
+        let counts = ["arrived", "crashed", "completed", "totals"].map(|event| of(&lines, name, event).len());
+        assert_eq!(counts, [1, 1, 0, 0], "{name}");
+        let row = completed.lines().find(|row| row.contains(name)).unwrap();
+        assert!(row.contains("crashed"), "{row}");
+    }
 }
 
 #[test]

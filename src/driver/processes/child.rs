@@ -43,6 +43,8 @@ impl Child {
     /// Starts the command in a process group of its own: a Ctrl-C is for the parent alone, which ends it in order.
     pub(super) fn start(mut command: Command, stderr: &Path) -> io::Result<Child> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(File::create(stderr)?);
+        // The end of what a panic says must be its reason, not a list of functions.
+        command.env_remove("RUST_BACKTRACE");
         stand_apart(&mut command);
         let mut process = command.spawn()?;
         let (stdin, stdout) = (process.stdin.take(), process.stdout.take());

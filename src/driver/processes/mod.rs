@@ -2,7 +2,7 @@
 //! happens only from what its children say, ends them by their handles, and cannot be outlived by them: each ends
 //! when its stdin does.
 //!
-//! Who comes and goes when is the same as in [`tasks`](super::real_time); [`inside`] is what runs in a child.
+//! Who comes and goes when is decided as it is for tasks; [`inside`] is what runs in a child.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod attend;

@@ -1,6 +1,8 @@
 //! What the drivers on real sockets share: who is in the swarm, who comes and goes when, and whether a complete peer
 //! has the content. What the peers run on is each driver's own, behind [`Hosting`].
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)]
+// Processes are the program itself, so without the command line there are only tasks.
+#![cfg_attr(not(feature = "cli"), allow(dead_code))]
 
 pub(super) mod folder;
 pub(super) mod member;

@@ -27,7 +27,7 @@ Exit codes:
 /// Shows the tracker and the peers that `minibit start` started.
 ///
 /// Of every peer its verified pieces, how fast it receives and sends (over the last 5 s), with how many it is connected,
-/// and whom it lets download: the optimistic one has a star.
+/// and whom it lets download: those with a star by lot, optimistically.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXIT_CODES)]
 pub(super) struct Args {

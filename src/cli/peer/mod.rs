@@ -28,6 +28,7 @@ use crate::net::clock::Clock;
 use crate::net::host::{self, HostSetup};
 use crate::net::store::Store;
 use crate::peer::{Neighbours, Setup};
+use crate::scenario::file::choker_name;
 use crate::torrent::bitfield::Bitfield;
 use crate::torrent::metainfo::Metainfo;
 use acquaintance::OneOf;
@@ -121,6 +122,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     let one_of = args.one_of.unwrap_or(OneOf::ALONE);
     let random_seed = args.random_seed.unwrap_or_else(unrepeatable_random_seed);
     let policy = args.conduct.policy()?;
+    let choker = choker_name(policy.choker);
     let names = args.one_of.map_or_else(|| vec![args.name.clone()], |one_of| one_of.names(&args.name));
     let open = |path: &PathBuf| RecordLines::open(path, one_of.index(), names);
     let stdout = !args.records.as_deref().is_some_and(records::is_stdout);
@@ -172,6 +174,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
                 clock_start,
                 have: &have,
                 file: place.file(),
+                choker,
             });
         }
         let mut shown = Shown::new(one_of.index(), &have, lines);

@@ -35,6 +35,8 @@ pub(super) struct Beginning<'a> {
     pub have: &'a Bitfield,
     /// Where the whole file will be.
     pub file: &'a Path,
+    /// By which rule it unchokes.
+    pub choker: &'a str,
 }
 
 impl RecordLines {
@@ -51,7 +53,7 @@ impl RecordLines {
 
     /// The line before all records.
     pub(super) fn begin(&mut self, beginning: &Beginning<'_>) {
-        let &Beginning { addr, metainfo, clock_start, have, file } = beginning;
+        let &Beginning { addr, metainfo, clock_start, have, file, choker } = beginning;
         let line = json!({
             "peer": self.names.get(self.me.0 as usize),
             "pid": std::process::id(),
@@ -65,6 +67,7 @@ impl RecordLines {
             "pieces": metainfo.layout.pieces(),
             "held": ranges(have),
             "file": file.to_string_lossy(),
+            "choker": choker,
         });
         self.write_line(&format!("{line}\n"));
     }

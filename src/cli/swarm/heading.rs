@@ -24,6 +24,8 @@ pub(in crate::cli) struct Heading {
     pub piece_size: u32,
     pub block_size: u32,
     pub pieces: u32,
+    /// By which rule the peer unchokes.
+    pub choker: String,
     /// First and last of every row of pieces without a gap.
     held: Vec<(u32, u32)>,
 }

@@ -148,15 +148,15 @@ impl Narrator {
         })
     }
 
-    /// Who, by which slot, and what speaks for it.
-    fn unchoked(&mut self, at: Time, remote: Remote, optimistic: bool) -> String {
+    /// Who, why, and what speaks for it. A slot by lot is an optimistic one, or a regular one that nobody has earned.
+    fn unchoked(&mut self, at: Time, remote: Remote, by_lot: bool) -> String {
         self.unchoked.insert(remote);
+        let choker = self.heading.as_ref().map(|heading| heading.choker.clone()).unwrap_or_default();
         let (gave, took) = self.exchanged_with(remote);
-        let lately = |recent: &Recent| recent.sum(at);
-        let (gave, took) = (lately(gave), lately(took));
-        let slot = if optimistic { "optimistic slot, by lot" } else { "regular slot" };
+        let (gave, took) = (gave.sum(at), took.sum(at));
+        let why = if by_lot { "by lot, optimistically".to_owned() } else { format!("by {choker}") };
         format!(
-            "unchoked {} ({slot}; in the last {} s it gave {gave} B and took {took} B){}",
+            "unchoked {} {why}: in the last {} s it gave {gave} B and took {took} B{}",
             name(remote),
             WINDOW.as_secs_f64(),
             self.all_unchoked()
@@ -185,5 +185,110 @@ impl Narrator {
     fn progress(&self) -> String {
         let (count, pieces) = (self.have.count(), self.have.pieces());
         format!("{count} of {pieces} pieces, {} %", u64::from(count) * 100 / u64::from(pieces.max(1)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A peer of ten pieces of two blocks each that begins with three of them.
+    const HEADING: &str = r#"{"peer":"peer_1","pid":1,"listening":"127.0.0.1:7000","clock_start_unix_ns":1000000000,
+        "torrent":"story.txt","info_hash":"00","bytes":40,"piece_size":4,"block_size":2,"pieces":10,
+        "held":[[0,1],[7,7]],"file":"peers/peer_1/story.txt","choker":"tit-for-tat"}"#;
+
+    fn narrator() -> Narrator {
+        let mut narrator = Narrator::new(Timestamp::UNIX_EPOCH);
+        let told = narrator.recorded(&HEADING.replace('\n', "")).unwrap();
+        assert_eq!(told.text, "listens on 127.0.0.1:7000, shares story.txt: 10 pieces of 4 B");
+        assert_eq!(told.at.as_second(), 1);
+        narrator
+    }
+
+    /// What is told of an event; its fields as a peer writes them.
+    fn told(narrator: &mut Narrator, at_s: u32, event: &str, fields: &str) -> Option<Told> {
+        let comma = if fields.is_empty() { "" } else { "," };
+        narrator.recorded(&format!(r#"{{"at_s":{at_s},"peer":"peer_1","event":"{event}"{comma}{fields}}}"#))
+    }
+
+    #[test]
+    fn a_peer_is_told_from_its_first_pieces_to_the_whole_file() {
+        let mut peer = narrator();
+        let block = |piece: u32, begin: u32| format!(r#""piece":{piece},"begin":{begin},"length":2"#);
+        let got = format!(r#""from":"peer_2",{},"fate":"useful""#, block(2, 2));
+        let sent = format!(r#""to":"peer_3",{}"#, block(7, 0));
+        let asked = format!(r#""from":"peer_2",{}"#, block(2, 2));
+        for (event, fields, sentence) in [
+            ("arrived", r#""pieces":3,"bytes":12"#, "holds 3 of 10 pieces: 0-1, 7"),
+            ("announced", r#""peers":1"#, "the tracker names 1 peer"),
+            ("announce_failed", r#""reason":"refused""#, "asks the tracker again: refused"),
+            ("connected", r#""remote":"peer_2""#, "connected to peer_2"),
+            ("requested", &asked, ""),
+            ("downloaded", &got, "got block 5 (2 B) from peer_2"),
+            ("piece_verified", r#""piece":2"#, "piece 2 is right; has 4 of 10 pieces, 40 %"),
+            ("uploaded", &sent, "sends block 14 (2 B) to peer_3"),
+            ("storage_failed", r#""piece":2"#, "piece 2 could not be read back; has 3 of 10 pieces, 30 %"),
+            ("storage_failed", r#""piece":2"#, "piece 2 could not be written; has 3 of 10 pieces, 30 %"),
+            ("piece_failed", r#""piece":2,"bytes":4"#, "piece 2 is wrong: 4 bytes are fetched again"),
+            ("banned", r#""remote":null"#, "banned a stranger for wrong pieces"),
+            ("completed", "", "complete: 3 of 10 pieces, 30 %"),
+            ("left", "", "has left"),
+        ] {
+            let text = told(&mut peer, 2, event, fields).map(|told| told.text).unwrap_or_default();
+            assert_eq!(text, sentence, "{event}");
+        }
+        assert_eq!(peer.recorded("half a li"), None);
+        assert_eq!(told(&mut peer, 2, "downloaded", ""), None);
+    }
+
+    #[test]
+    fn an_unchoke_is_told_with_its_reason_and_what_the_remote_gave_and_took_lately() {
+        let mut peer = narrator();
+        let remote =
+            |number: u32, optimistic: bool| format!(r#""remote":"peer_{number}","optimistic":{optimistic}"#);
+        let got = r#""from":"peer_2","piece":2,"begin":0,"length":2,"fate":"useful""#;
+        let mut text =
+            |at_s: u32, event: &str, fields: &str| told(&mut peer, at_s, event, fields).unwrap().text;
+        assert_eq!(
+            text(1, "unchoked", &remote(3, true)),
+            "unchoked peer_3 by lot, optimistically: in the last 20 s it gave 0 B and took 0 B; unchoked: peer_3"
+        );
+        text(2, "downloaded", got);
+        text(15, "downloaded", got);
+        assert_eq!(
+            text(20, "unchoked", &remote(2, false)),
+            "unchoked peer_2 by tit-for-tat: in the last 20 s it gave 4 B and took 0 B; unchoked: peer_2, peer_3"
+        );
+        assert_eq!(text(30, "choked", r#""remote":"peer_3""#), "choked peer_3; unchoked: peer_2");
+        let ended = r#""remote":"peer_2","reason":"the remote closed the connection""#;
+        assert_eq!(
+            text(30, "disconnected", ended),
+            "connection to peer_2 ended: the remote closed the connection"
+        );
+        assert!(
+            text(31, "unchoked", &remote(2, true)).contains("it gave 2 B"),
+            "what is longer ago does not count"
+        );
+    }
+
+    #[test]
+    fn what_it_printed_is_told_once_and_the_whole_file_when_it_was_complete() {
+        let mut peer = narrator();
+        told(&mut peer, 3, "completed", "");
+        let ended = r#""remote":null,"reason":"both ends are complete""#;
+        told(&mut peer, 9, "disconnected", ended);
+        assert_eq!(peer.printed("a connection ended: both ends are complete"), None);
+        assert_eq!(peer.printed("listening on 127.0.0.1:7000"), None);
+        let whole = peer.printed("complete: peers/peer_1/story.txt").unwrap();
+        assert_eq!(
+            (whole.text.as_str(), whole.at.as_second()),
+            ("the file is whole: peers/peer_1/story.txt", 4)
+        );
+        let error = peer.printed("minibit: the disk is full").unwrap();
+        assert_eq!(
+            (error.text.as_str(), error.at.as_second()),
+            ("ended with an error: the disk is full", 10)
+        );
+        assert_eq!(peer.printed("thread 'main' panicked").unwrap().text, "thread 'main' panicked");
     }
 }

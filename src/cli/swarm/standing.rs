@@ -118,3 +118,63 @@ impl Standing {
         (self.down.rate(now), self.up.rate(now))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADING: &str = r#"{"peer":"peer_1","pid":1,"listening":"127.0.0.1:7000","clock_start_unix_ns":0,"torrent":"s",
+        "info_hash":"00","bytes":8,"piece_size":2,"block_size":2,"pieces":4,"held":[[0,1]],"file":"s","choker":"random"}"#;
+
+    fn standing_after(events: &[&str]) -> Standing {
+        let mut standing = Standing::new();
+        standing.line(&HEADING.replace('\n', ""));
+        for event in events {
+            standing.line(&format!(r#"{{"at_s":1,"peer":"peer_1",{event}}}"#));
+        }
+        standing
+    }
+
+    #[test]
+    fn pieces_are_counted_once_and_lost_ones_not_at_all() {
+        let standing = standing_after(&[
+            r#""event":"arrived","pieces":2,"bytes":4"#,
+            r#""event":"piece_verified","piece":2"#,
+            r#""event":"storage_failed","piece":3"#,
+            r#""event":"storage_failed","piece":0"#,
+            r#""event":"piece_verified","piece":99"#,
+        ]);
+        assert_eq!((standing.pieces(), standing.is_complete()), (2, false));
+        let whole = [0, 2, 3].map(|piece| format!(r#""event":"piece_verified","piece":{piece}"#));
+        assert!(standing_after(&whole.each_ref().map(String::as_str)).is_complete());
+        assert!(!Standing::new().is_complete(), "of whom nothing is known");
+    }
+
+    #[test]
+    fn those_unchoked_are_the_connected_ones_that_were_not_choked_since() {
+        let mut events = vec![];
+        for remote in ["\"peer_2\"", "\"peer_3\"", "\"peer_4\"", "null"] {
+            events.push(format!(r#""event":"connected","remote":{remote}"#));
+            events.push(format!(r#""event":"unchoked","remote":{remote},"optimistic":{}"#, remote == "null"));
+        }
+        events.push(r#""event":"choked","remote":"peer_3""#.to_owned());
+        for reason in
+            ["nothing received for the idle time", "the handshake was for another torrent or broken"]
+        {
+            events.push(format!(r#""event":"disconnected","remote":"peer_4","reason":"{reason}""#));
+        }
+        let standing = standing_after(&events.iter().map(String::as_str).collect::<Vec<_>>());
+        let unchoked: Vec<(String, bool)> = standing.unchoked().collect();
+        assert_eq!(unchoked, [("peer_2".to_owned(), false), ("a stranger".to_owned(), true)]);
+        assert_eq!(standing.connections, 3, "who was not let in was no connection");
+    }
+
+    #[test]
+    fn what_its_records_end_with_is_known_and_a_new_start_forgets_it() {
+        let mut standing = standing_after(&[r#""event":"failed","reason":"the disk is full""#]);
+        assert_eq!(standing.end, Some(Ending::Failed("the disk is full".into())));
+        standing.line("no record");
+        standing.line(&HEADING.replace('\n', ""));
+        assert_eq!((standing.end, standing.verified.count()), (None, 2));
+    }
+}

@@ -46,3 +46,8 @@ pub(super) const BEHAVIOURS: &[(&str, Behaviour)] =
 pub(super) fn name_of<T: PartialEq>(names: &'static [(&'static str, T)], variant: &T) -> &'static str {
     names.iter().find(|(_, named)| named == variant).map_or("", |(name, _)| name)
 }
+
+/// As scenarios write it.
+pub fn choker_name(choker: ChokerPolicy) -> &'static str {
+    name_of(CHOKERS, &choker)
+}

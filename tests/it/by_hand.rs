@@ -5,8 +5,10 @@ mod namespaces;
 mod refusals;
 
 use std::fs;
+use std::io;
 use std::net::TcpListener;
 use std::process::Command;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -128,15 +130,19 @@ fn runs(pid: &str) -> bool {
     !state.trim().is_empty() && !state.starts_with('Z')
 }
 
-/// So many ports in a row, still held. Below those that the system chooses by itself, so that nobody else gets them.
+/// So many ports in a row, still held. They lie below those that the system chooses by itself, and no two calls try
+/// the same, so nobody else gets them.
 fn free_ports(count: u16) -> Vec<TcpListener> {
-    let start = 20_000 + (std::process::id() % 1_000) as u16 * 10;
-    let rows = (start..32_000).step_by(count.into());
-    let bind =
-        |first: u16| (first..first + count).map(|port| TcpListener::bind(("127.0.0.1", port))).collect();
-    rows.map(bind)
-        .find_map(|row: Result<Vec<TcpListener>, _>| row.ok())
-        .expect("some ports in a row are free")
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    let start = 20_000 + (std::process::id() % 1_000) as u16 * 12;
+    let bind = |first: u16| -> io::Result<Vec<TcpListener>> {
+        (first..first + count).map(|port| TcpListener::bind(("127.0.0.1", port))).collect()
+    };
+    let row = |_| -> Option<Vec<TcpListener>> {
+        let first = start + TAKEN.fetch_add(count, Ordering::Relaxed);
+        bind(first).ok()
+    };
+    (0..100).find_map(row).expect("some ports in a row are free")
 }
 
 fn port_of(listener: &TcpListener) -> u16 {

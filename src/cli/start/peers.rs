@@ -129,6 +129,7 @@ fn launch_all(
         words.extend(["--records".into(), folder.recorded(&name).into()]);
         words.extend(["--one-of".into(), format!("{number}/{count}").into()]);
         words.extend(["--random-seed".into(), random_seed.to_string().into()]);
+        folder.forget_records(&name)?;
         let since = Timestamp::now();
         let peer = Launched::start(&name, &words, &folder.printed(&name))?;
         let process = peer.process.clone();

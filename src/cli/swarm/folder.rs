@@ -63,6 +63,17 @@ impl SwarmFolder {
         self.0.join(format!("{name}{RECORDED}"))
     }
 
+    /// Removes what a peer of an earlier start recorded: the next one may end before it has recorded anything.
+    pub(in crate::cli) fn forget_records(&self, name: &str) -> anyhow::Result<()> {
+        let path = self.recorded(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("cannot remove {}", path.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether `minibit start` made it. A link in the place of the folder or the state file is somebody else's.
     pub(in crate::cli) fn is_ours(&self) -> bool {
         fs::symlink_metadata(&self.0).is_ok_and(|metadata| metadata.is_dir()) && is_signed(&self.state_file())

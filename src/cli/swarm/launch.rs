@@ -40,7 +40,7 @@ impl Launched {
         command.args(args).stdin(Stdio::null()).stdout(stdout).stderr(stderr);
         apart_from_the_shell(&mut command);
         let mut child = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
-        match Process::of(child.id()) {
+        match Process::of_child(&child) {
             Ok(process) => Ok(Launched {
                 name: name.to_owned(),
                 child,

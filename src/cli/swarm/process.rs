@@ -6,6 +6,7 @@
 mod system;
 
 use std::io;
+use std::process::Child;
 
 use serde::{Deserialize, Serialize};
 
@@ -41,13 +42,14 @@ pub(in crate::cli) enum Signal {
 }
 
 impl Process {
-    /// The process that has this number now.
-    pub(in crate::cli) fn of(pid: u32) -> io::Result<Process> {
+    /// The child that we have just started. Its number is its own until we take note of its end.
+    pub(in crate::cli) fn of_child(child: &Child) -> io::Result<Process> {
+        let pid = child.id();
         let unknown = || {
             let advice = if cfg!(target_os = "linux") { " (is /proc mounted?)" } else { "" };
             io::Error::other(format!("the system does not say when process {pid} began{advice}"))
         };
-        Ok(Process { pid, began: system::began(pid).ok_or_else(unknown)?, boot: system::boot() })
+        Ok(Process { pid, began: system::child_began(pid).ok_or_else(unknown)?, boot: system::boot() })
     }
 
     pub(in crate::cli) fn presence(&self) -> Presence {
@@ -73,7 +75,7 @@ impl Process {
 
 #[cfg(all(test, unix))]
 mod tests {
-    use std::process::{Child, Command};
+    use std::process::Command;
     use std::time::{Duration, Instant};
 
     use super::*;
@@ -85,7 +87,7 @@ mod tests {
     #[test]
     fn a_process_is_running_until_it_ends_even_where_nobody_takes_note_of_its_end() {
         let mut child = sleeper();
-        let process = Process::of(child.id()).unwrap();
+        let process = Process::of_child(&child).unwrap();
         assert_eq!(process.presence(), Presence::Running);
         assert!(process.signal(Signal::Terminate).unwrap());
         let patience = Instant::now() + Duration::from_secs(10);
@@ -94,13 +96,18 @@ mod tests {
         }
         assert_eq!(process.presence(), Presence::Gone);
         assert!(!process.signal(Signal::Kill).unwrap(), "nobody is there to be reached");
+        assert_eq!(
+            Process::of_child(&child).unwrap(),
+            process,
+            "a child that ended at once is known as well"
+        );
         child.wait().unwrap();
     }
 
     #[test]
     fn a_process_that_only_has_the_number_of_another_is_not_reached() {
         let mut child = sleeper();
-        let process = Process::of(child.id()).unwrap();
+        let process = Process::of_child(&child).unwrap();
         let earlier = Process { began: process.began - 1, ..process.clone() };
         assert_eq!(earlier.presence(), Presence::Replaced);
         assert!(!earlier.signal(Signal::Kill).unwrap());

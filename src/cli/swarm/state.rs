@@ -135,7 +135,7 @@ fn broken(folder: &SwarmFolder, why: &str) -> anyhow::Error {
     .into()
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use std::path::Path;
 
@@ -146,12 +146,15 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let folder = SwarmFolder::beside_peers(place.path());
         assert_eq!(State::read(&folder).unwrap(), None);
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let process = Process::of_child(&child).unwrap();
+        child.wait().unwrap();
         let member = Member {
             name: "peer_1".into(),
             since: "2026-01-02T03:04:05Z".parse().unwrap(),
             listens: vec!["127.0.0.1:7000".into()],
             end: Some(End::Killed),
-            process: Process::of(std::process::id()).unwrap(),
+            process,
         };
         let tracker = Member { name: "tracker".into(), end: None, ..member.clone() };
         let state = State { tracker: Some(tracker), peers: vec![member.clone(), member], ..State::new() };

@@ -19,6 +19,11 @@ pub(super) fn boot() -> Option<String> {
     None
 }
 
+/// The same of a process that may have ended, but of whose end its parent, who asks, has taken no note yet.
+pub(super) fn child_began(pid: u32) -> Option<u64> {
+    looked_at(pid, sysinfo::Process::start_time)
+}
+
 pub(super) fn signal(process: &Process, signal: Signal) -> io::Result<bool> {
     if !process.is_running() {
         return Ok(false);

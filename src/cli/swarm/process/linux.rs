@@ -11,15 +11,24 @@ use super::{Process, Signal};
 /// Where `starttime` stands in proc_pid_stat(5), counted from the state that follows the name.
 const START_TIME: usize = 19;
 
-/// Ticks of the clock between the machine's start and the process's. `None` for one that has ended, even if nobody
-/// has taken note of its end yet.
+/// Ticks of the clock between the machine's start and the process's. `None` for one that has ended.
 pub(super) fn began(pid: u32) -> Option<u64> {
+    let (began, is_over) = stat(pid)?;
+    (!is_over).then_some(began)
+}
+
+/// The same of a process that may have ended, but of whose end its parent, who asks, has taken no note yet.
+pub(super) fn child_began(pid: u32) -> Option<u64> {
+    stat(pid).map(|(began, _)| began)
+}
+
+/// When it began, and whether it has ended.
+fn stat(pid: u32) -> Option<(u64, bool)> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name stands in brackets and may hold anything, brackets and spaces too.
     let (_, fields) = stat.rsplit_once(") ")?;
     let fields: Vec<&str> = fields.split(' ').collect();
-    let is_over = matches!(fields.first(), Some(&("Z" | "X")));
-    if is_over { None } else { fields.get(START_TIME)?.parse().ok() }
+    Some((fields.get(START_TIME)?.parse().ok()?, matches!(fields.first(), Some(&("Z" | "X")))))
 }
 
 /// Differs after every start of the machine.

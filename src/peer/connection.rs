@@ -58,36 +58,14 @@ impl Connection {
     }
 }
 
-/// The remote as a holder of pieces: everything about a connection that a HAVE touches, in either direction. HAVEs are
-/// most of what a peer is told and tells, so this lies together, apart from the rest.
-#[derive(Clone, Debug)]
-pub(crate) struct Holder {
+/// How much the remote has. HAVEs are most of what a peer is told, so this and the times of the last messages lie
+/// apart from the rest, each kind for all connections side by side.
+#[derive(Clone, Copy, Debug, Default)]
+struct Holding {
     /// How many pieces the remote has announced.
     count: u32,
     /// How many pieces it has that we lack; we are interested while there is one.
-    pub(crate) useful: u32,
-    pub(crate) am_interested: bool,
-    /// It could be asked for more, if it had more that is free: a piece it gets is asked for at once.
-    pub(crate) starved: bool,
-    /// It has sent a message: a bitfield is no longer welcome.
-    pub(crate) heard: bool,
-    pub(crate) last_received_at: Time,
-    pub(crate) last_sent_at: Time,
-}
-
-impl Holder {
-    /// A remote of which nothing is known yet.
-    pub(crate) fn new(now: Time) -> Holder {
-        Holder {
-            count: 0,
-            useful: 0,
-            am_interested: false,
-            starved: false,
-            heard: false,
-            last_received_at: now,
-            last_sent_at: now,
-        }
-    }
+    useful: u32,
 }
 
 /// The connections of a peer, by the driver's numbers.
@@ -96,8 +74,10 @@ pub(crate) struct Connections {
     /// How many the torrent has.
     torrent_pieces: u32,
     slots: Vec<Option<Connection>>,
-    /// Present exactly where a connection is.
-    holders: Vec<Option<Holder>>,
+    /// By number, like all that follows; without a meaning where no connection is.
+    holdings: Vec<Holding>,
+    last_received_at: Vec<Time>,
+    last_sent_at: Vec<Time>,
     /// What each has announced: as many words for each as the torrent's pieces take, side by side.
     rows: Vec<u64>,
     /// All of them.
@@ -110,23 +90,34 @@ pub(crate) struct Connections {
     pub(crate) unchoking: ConnSet,
     /// Those with requests that are not answered yet: exactly where `uploads` is not empty.
     pub(crate) uploading: ConnSet,
+    /// Those we are interested in, as far as we have told them.
+    pub(crate) interesting: ConnSet,
+    /// Those that could be asked for more, if they had more that is free: a piece one gets is asked for at once.
+    pub(crate) starved: ConnSet,
+    /// Those that have sent a message: a bitfield is no longer welcome.
+    pub(crate) heard: ConnSet,
 }
 
 impl Connections {
-    /// Room for so many from the start: memory is what limits the number of simulated peers.
-    const ROOM: u32 = 64;
+    /// Room is made for so many at a time: memory is what limits the number of simulated peers.
+    const ROOM: usize = 16;
 
     pub(crate) fn new(torrent_pieces: u32) -> Connections {
         Connections {
             torrent_pieces,
             slots: Vec::new(),
-            holders: Vec::new(),
+            holdings: Vec::new(),
+            last_received_at: Vec::new(),
+            last_sent_at: Vec::new(),
             rows: Vec::new(),
             open: ConnSet::default(),
             interested: ConnSet::default(),
             unchoked: ConnSet::default(),
             unchoking: ConnSet::default(),
             uploading: ConnSet::default(),
+            interesting: ConnSet::default(),
+            starved: ConnSet::default(),
+            heard: ConnSet::default(),
         }
     }
 
@@ -136,22 +127,26 @@ impl Connections {
 
     /// What the remote has announced; nothing where there is no such connection.
     pub(crate) fn pieces(&self, conn: ConnId) -> PieceSet<'_> {
-        match self.holder(conn) {
-            Some(holder) => PieceSet::new(&self.rows[self.row(conn)], self.torrent_pieces, holder.count),
-            None => PieceSet::new(&[], self.torrent_pieces, 0),
+        if !self.open.contains(conn) {
+            return PieceSet::new(&[], self.torrent_pieces, 0);
         }
+        let count = self.holdings[conn.0 as usize].count;
+        PieceSet::new(&self.rows[self.row(conn)], self.torrent_pieces, count)
     }
 
-    /// The remote has announced a piece; returns whether that is new.
-    pub(crate) fn gained(&mut self, conn: ConnId, piece: PieceIndex) -> bool {
-        let row = self.row(conn);
-        let (word, bit) = (&mut self.rows[row][piece.0 as usize / 64], 1 << (piece.0 % 64));
+    /// A remote has announced a piece, which `useful` says we lack; returns whether that is new.
+    pub(crate) fn gained(&mut self, conn: ConnId, piece: PieceIndex, useful: bool) -> bool {
+        let words = self.row_words();
+        let word = &mut self.rows[conn.0 as usize * words + piece.0 as usize / 64];
+        let bit = 1 << (piece.0 % 64);
         if *word & bit != 0 {
             return false;
         }
         *word |= bit;
-        if let Some(holder) = self.holder_mut(conn) {
-            holder.count += 1;
+        let holding = &mut self.holdings[conn.0 as usize];
+        holding.count += 1;
+        if useful {
+            holding.useful += 1;
         }
         true
     }
@@ -159,22 +154,58 @@ impl Connections {
     /// Reads what a HAVE for this piece will change, and nothing more: the reads of several HAVEs overlap, where the
     /// changes would wait for one another's memory.
     pub(crate) fn look_ahead(&self, conn: ConnId, piece: PieceIndex) -> u64 {
-        let word = self.row(conn).start + piece.0 as usize / 64;
-        let useful = self.holder(conn).map_or(0, |holder| holder.useful);
-        self.rows.get(word).copied().unwrap_or(0) ^ u64::from(useful)
+        let word = conn.0 as usize * self.row_words() + piece.0 as usize / 64;
+        self.rows.get(word).copied().unwrap_or(0)
     }
 
-    /// The remote has announced all it has.
-    pub(crate) fn set_pieces(&mut self, conn: ConnId, pieces: &Bitfield) {
+    /// The remote has announced all it has; `useful` of that we lack.
+    pub(crate) fn set_pieces(&mut self, conn: ConnId, pieces: &Bitfield, useful: u32) {
         let row = self.row(conn);
         self.rows[row].copy_from_slice(pieces.words());
-        if let Some(holder) = self.holder_mut(conn) {
-            holder.count = pieces.count();
-        }
+        self.holdings[conn.0 as usize] = Holding { count: pieces.count(), useful };
+    }
+
+    /// How many pieces the remote has that we lack.
+    pub(crate) fn useful(&self, conn: ConnId) -> u32 {
+        self.holdings.get(conn.0 as usize).map_or(0, |holding| holding.useful)
+    }
+
+    /// We have a piece now that the remote has too.
+    pub(crate) fn less_useful(&mut self, conn: ConnId) {
+        self.holdings[conn.0 as usize].useful -= 1;
+    }
+
+    /// We have lost a piece that the remote has.
+    pub(crate) fn more_useful(&mut self, conn: ConnId) {
+        self.holdings[conn.0 as usize].useful += 1;
+    }
+
+    /// When the remote last sent anything.
+    pub(crate) fn last_received_at(&self, conn: ConnId) -> Time {
+        self.last_received_at[conn.0 as usize]
+    }
+
+    /// When we last sent it anything.
+    pub(crate) fn last_sent_at(&self, conn: ConnId) -> Time {
+        self.last_sent_at[conn.0 as usize]
+    }
+
+    /// The remote has sent something.
+    pub(crate) fn received(&mut self, conn: ConnId, at: Time) {
+        self.last_received_at[conn.0 as usize] = at;
+    }
+
+    /// We have sent something to the remote.
+    pub(crate) fn sent(&mut self, conn: ConnId, at: Time) {
+        self.last_sent_at[conn.0 as usize] = at;
+    }
+
+    fn row_words(&self) -> usize {
+        self.torrent_pieces.div_ceil(64) as usize
     }
 
     fn row(&self, conn: ConnId) -> std::ops::Range<usize> {
-        let words = self.torrent_pieces.div_ceil(64) as usize;
+        let words = self.row_words();
         conn.0 as usize * words..(conn.0 as usize + 1) * words
     }
 
@@ -186,48 +217,51 @@ impl Connections {
         self.slots.get_mut(conn.0 as usize)?.as_mut()
     }
 
-    pub(crate) fn holder(&self, conn: ConnId) -> Option<&Holder> {
-        self.holders.get(conn.0 as usize)?.as_ref()
-    }
-
-    pub(crate) fn holder_mut(&mut self, conn: ConnId) -> Option<&mut Holder> {
-        self.holders.get_mut(conn.0 as usize)?.as_mut()
-    }
-
     /// We may ask it for something: it has what we lack and lets us download.
     pub(crate) fn can_ask(&self, conn: ConnId) -> bool {
-        self.unchoking.contains(conn) && self.holder(conn).is_some_and(|holder| holder.useful > 0)
+        self.unchoking.contains(conn) && self.useful(conn) > 0
     }
 
-    /// `most` is how many there will be at the same time, as far as known.
-    pub(crate) fn insert(&mut self, conn: ConnId, connection: Connection, holder: Holder, most: u32) {
+    pub(crate) fn insert(&mut self, conn: ConnId, connection: Connection, now: Time) {
         let (at, row) = (conn.0 as usize, self.row(conn));
         if self.slots.len() <= at {
-            if self.slots.capacity() == 0 {
-                let room = most.min(Self::ROOM) as usize;
-                self.slots.reserve_exact(room);
-                self.holders.reserve_exact(room);
-                self.rows.reserve_exact(room * row.len());
-            }
-            self.slots.resize_with(at + 1, || None);
-            self.holders.resize_with(at + 1, || None);
-            self.rows.resize(row.end, 0);
+            self.make_room(at + 1);
         }
         self.rows[row].fill(0);
         assert!(self.slots[at].is_none(), "the driver used {conn:?} twice");
-        (self.slots[at], self.holders[at]) = (Some(connection), Some(holder));
+        self.slots[at] = Some(connection);
+        self.holdings[at] = Holding::default();
+        (self.last_received_at[at], self.last_sent_at[at]) = (now, now);
         self.open.insert(conn);
+    }
+
+    fn make_room(&mut self, numbers: usize) {
+        if self.slots.capacity() < numbers {
+            let more = numbers.next_multiple_of(Self::ROOM) - self.slots.len();
+            self.slots.reserve_exact(more);
+            self.holdings.reserve_exact(more);
+            self.last_received_at.reserve_exact(more);
+            self.last_sent_at.reserve_exact(more);
+            self.rows.reserve_exact(more * self.row_words());
+        }
+        self.slots.resize_with(numbers, || None);
+        self.holdings.resize(numbers, Holding::default());
+        self.last_received_at.resize(numbers, Time::ZERO);
+        self.last_sent_at.resize(numbers, Time::ZERO);
+        self.rows.resize(numbers * self.row_words(), 0);
     }
 
     pub(crate) fn remove(&mut self, conn: ConnId) -> Option<Connection> {
         let connection = self.slots.get_mut(conn.0 as usize)?.take()?;
-        self.holders[conn.0 as usize] = None;
         for set in [
             &mut self.open,
             &mut self.interested,
             &mut self.unchoked,
             &mut self.unchoking,
             &mut self.uploading,
+            &mut self.interesting,
+            &mut self.starved,
+            &mut self.heard,
         ] {
             set.remove(conn);
         }
@@ -241,17 +275,6 @@ impl Connections {
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (ConnId, &mut Connection)> {
         (0..).map(ConnId).zip(&mut self.slots).filter_map(|(conn, slot)| Some((conn, slot.as_mut()?)))
-    }
-
-    /// With what each is as a holder; ascending by number.
-    pub(crate) fn with_holders(&self) -> impl Iterator<Item = (ConnId, &Connection, &Holder)> {
-        let both = (0..).map(ConnId).zip(self.slots.iter().zip(&self.holders));
-        both.filter_map(|(conn, (slot, holder))| Some((conn, slot.as_ref()?, holder.as_ref()?)))
-    }
-
-    /// Ascending by number.
-    pub(crate) fn holders(&self) -> impl Iterator<Item = (ConnId, &Holder)> {
-        (0..).map(ConnId).zip(&self.holders).filter_map(|(conn, slot)| Some((conn, slot.as_ref()?)))
     }
 
     /// Who has the piece, as far as announced. Without a branch on what each has: nothing predicts that.

@@ -58,10 +58,8 @@ impl Peer {
     }
 
     pub(super) fn set_starved(&mut self, conn: ConnId, starved: bool) {
-        if let Some(holder) = self.connections.holder_mut(conn)
-            && holder.starved != starved
-        {
-            holder.starved = starved;
+        if self.connections.starved.contains(conn) != starved {
+            self.connections.starved.set(conn, starved);
             self.heed_haves(conn);
         }
     }

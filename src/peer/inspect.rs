@@ -4,7 +4,7 @@ use crate::id::{Block, BlockId, ConnId, PeerId, PieceIndex};
 use crate::peer::Peer;
 #[cfg(test)]
 use crate::peer::blame::Blame;
-use crate::peer::connection::{Connection, Connections, Holder};
+use crate::peer::connection::{Connection, Connections};
 use crate::peer::picker::Picker;
 use crate::peer::policy::Policy;
 use crate::peer::seam::RemotePeer;
@@ -21,7 +21,6 @@ pub struct ConnectionView<'a> {
     conn: ConnId,
     connections: &'a Connections,
     connection: &'a Connection,
-    holder: &'a Holder,
 }
 
 impl<'a> ConnectionView<'a> {
@@ -35,7 +34,7 @@ impl<'a> ConnectionView<'a> {
     }
 
     pub fn am_interested(&self) -> bool {
-        self.holder.am_interested
+        self.connections.interesting.contains(self.conn)
     }
 
     pub fn remote_interested(&self) -> bool {
@@ -68,7 +67,7 @@ impl<'a> ConnectionView<'a> {
 
     /// When we last sent it anything.
     pub fn last_sent_at(&self) -> Time {
-        self.holder.last_sent_at
+        self.connections.last_sent_at(self.conn)
     }
 }
 
@@ -76,15 +75,15 @@ impl Peer {
     /// The open connections, ascending by number.
     pub fn connections(&self) -> impl Iterator<Item = (ConnId, ConnectionView<'_>)> {
         let connections = &self.connections;
-        connections.with_holders().map(move |(conn, connection, holder)| {
-            (conn, ConnectionView { conn, connections, connection, holder })
-        })
+        connections
+            .iter()
+            .map(move |(conn, connection)| (conn, ConnectionView { conn, connections, connection }))
     }
 
     pub fn connection(&self, conn: ConnId) -> Option<ConnectionView<'_>> {
         let connections = &self.connections;
-        let (connection, holder) = (connections.get(conn)?, connections.holder(conn)?);
-        Some(ConnectionView { conn, connections, connection, holder })
+        let connection = connections.get(conn)?;
+        Some(ConnectionView { conn, connections, connection })
     }
 
     pub fn picker(&self) -> &Picker {
@@ -128,8 +127,8 @@ impl Peer {
         self.connections.get_mut(conn).expect("an open connection")
     }
 
-    pub(crate) fn doctored_holder(&mut self, conn: ConnId) -> &mut Holder {
-        self.connections.holder_mut(conn).expect("an open connection")
+    pub(crate) fn doctored_interest(&mut self, conn: ConnId) {
+        self.connections.interesting.insert(conn);
     }
 
     pub(crate) fn doctored_pieces(
@@ -142,7 +141,8 @@ impl Peer {
             pieces.insert(piece);
         }
         let changed = change(&mut pieces);
-        self.connections.set_pieces(conn, &pieces);
+        let useful = self.connections.useful(conn);
+        self.connections.set_pieces(conn, &pieces, useful);
         changed
     }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use crate::event::{CloseReason, Event};
 use crate::id::ConnId;
-use crate::peer::connection::{Connection, Connections, Holder};
+use crate::peer::connection::{Connection, Connections};
 use crate::peer::seam::{Action, Direction, RemotePeer};
 use crate::peer::{Peer, emit};
 use crate::time::{Span, Time};
@@ -41,9 +41,7 @@ impl Peer {
             self.resume_rounds(now);
         }
         emit(Event::Connected { remote: remote.index }, actions);
-        let connection = Connection::new(remote, now);
-        let holder = Holder::new(now);
-        self.connections.insert(conn, connection, holder, self.policy.max_connections);
+        self.connections.insert(conn, Connection::new(remote, now), now);
         self.heed_haves(conn);
         self.check_by(now + super::timers::KEEPALIVE_AFTER);
         if self.schedule.is_some() {
@@ -177,16 +175,17 @@ impl Peer {
             return;
         }
         let all = &self.connections;
-        let idle = all.with_holders().filter(|(conn, connection, _)| {
+        let idle = all.iter().filter(|(conn, connection)| {
             !all.unchoked.contains(*conn) && connection.outstanding.is_empty()
         });
-        let rank = |(conn, connection, holder): (ConnId, &Connection, &Holder)| {
-            (all.interested.contains(conn), holder.am_interested, connection.opened_at, conn)
+        let rank = |(conn, connection): (ConnId, &Connection)| {
+            let interesting = all.interesting.contains(conn);
+            (all.interested.contains(conn), interesting, connection.opened_at, conn)
         };
         let mut ranked: Vec<_> = idle.map(rank).collect();
         ranked.sort_unstable();
         let half = ranked.len().div_ceil(2);
-        for (_, _, _, conn) in ranked.into_iter().take(half) {
+        for (.., conn) in ranked.into_iter().take(half) {
             self.close(now, conn, CloseReason::Turnover, actions);
         }
     }

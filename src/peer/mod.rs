@@ -211,8 +211,8 @@ impl Peer {
     }
 
     fn send(&mut self, now: Time, conn: ConnId, message: Message, actions: &mut Vec<Action>) {
-        if let Some(holder) = self.connections.holder_mut(conn) {
-            holder.last_sent_at = now;
+        if self.connections.open.contains(conn) {
+            self.connections.sent(conn, now);
             self.totals.messages_sent += 1;
             actions.push(Action::Send { conn, message });
         }

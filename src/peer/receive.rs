@@ -2,7 +2,6 @@
 
 use crate::event::{CloseReason, Event};
 use crate::id::{Block, BlockId, ConnId, PieceIndex};
-use crate::peer::connection::Holder;
 use crate::peer::seam::Action;
 use crate::peer::{Peer, emit};
 use crate::time::Time;
@@ -14,11 +13,15 @@ const MAX_QUEUED_REQUESTS: usize = 500;
 
 impl Peer {
     pub(super) fn received(&mut self, now: Time, conn: ConnId, message: Message, actions: &mut Vec<Action>) {
-        let Some(holder) = self.connections.holder_mut(conn) else { return };
-        holder.last_received_at = now;
-        let first = !holder.heard;
+        if !self.connections.open.contains(conn) {
+            return;
+        }
+        self.connections.received(conn, now);
+        let first = !self.connections.heard.contains(conn);
         // Keepalives and a DHT port say nothing about pieces: a bitfield may still follow.
-        holder.heard |= !matches!(message, Message::KeepAlive | Message::Port(_));
+        if first && !matches!(message, Message::KeepAlive | Message::Port(_)) {
+            self.connections.heard.insert(conn);
+        }
         self.totals.messages_received += 1;
         let verdict = match message {
             Message::KeepAlive | Message::Port(_) => Ok(()),
@@ -76,11 +79,7 @@ impl Peer {
         actions: &mut Vec<Action>,
     ) -> Result<(), CloseReason> {
         if self.connections.interested.contains(conn) != interested {
-            if interested {
-                self.connections.interested.insert(conn);
-            } else {
-                self.connections.interested.remove(conn);
-            }
+            self.connections.interested.set(conn, interested);
             self.fill_slots(now, actions);
         }
         Ok(())
@@ -106,9 +105,8 @@ impl Peer {
                 Ok(())
             };
         }
-        let Some(holder) = self.connections.holder(conn) else { return Ok(()) };
         // Elsewhere the pipeline is as full as it may be, or nothing of ours would be answered.
-        if holder.starved || !holder.am_interested {
+        if self.acts_on_haves(conn) {
             self.show_interest(now, conn, actions);
             self.ask(now, conn, actions);
         }
@@ -117,15 +115,10 @@ impl Peer {
 
     /// A remote has a piece more, which may make it more useful; returns whether we did not know.
     fn remote_gained(&mut self, conn: ConnId, piece: PieceIndex) -> bool {
-        if !self.connections.gained(conn, piece) {
+        if !self.connections.gained(conn, piece, !self.have.contains(piece)) {
             return false;
         }
         self.picker.gained(piece);
-        if !self.have.contains(piece)
-            && let Some(holder) = self.connections.holder_mut(conn)
-        {
-            holder.useful += 1;
-        }
         true
     }
 
@@ -133,9 +126,11 @@ impl Peer {
     /// [`handle`](Peer::handle) would do, which comes to nothing but noting it. Most of what a simulated peer is told.
     pub fn note_have(&mut self, at: Time, conn: ConnId, piece: PieceIndex) {
         debug_assert!(!self.heeded_haves.contains(conn) && self.layout.contains(piece));
-        let Some(holder) = self.connections.holder_mut(conn) else { return };
-        holder.last_received_at = at;
-        holder.heard = true;
+        if !self.connections.open.contains(conn) {
+            return;
+        }
+        self.connections.received(conn, at);
+        self.connections.heard.insert(conn);
         self.totals.messages_received += 1;
         self.remote_gained(conn, piece);
     }
@@ -165,10 +160,7 @@ impl Peer {
         } else {
             self.picker.join(pieces.as_set());
         }
-        if let Some(holder) = self.connections.holder_mut(conn) {
-            holder.useful = missing;
-        }
-        self.connections.set_pieces(conn, &pieces);
+        self.connections.set_pieces(conn, &pieces, missing);
         if complete {
             self.unless_both_complete()?;
         }
@@ -214,10 +206,12 @@ impl Peer {
 
     /// Says `interested` where the remote has become useful, `not interested` where it has ceased to be.
     pub(super) fn show_interest(&mut self, now: Time, conn: ConnId, actions: &mut Vec<Action>) {
-        let Some(holder) = self.connections.holder_mut(conn) else { return };
-        let interested = holder.useful > 0;
-        if holder.am_interested != interested {
-            holder.am_interested = interested;
+        if !self.connections.open.contains(conn) {
+            return;
+        }
+        let interested = self.connections.useful(conn) > 0;
+        if self.connections.interesting.contains(conn) != interested {
+            self.connections.interesting.set(conn, interested);
             self.heed_haves(conn);
             let message = if interested { Message::Interested } else { Message::NotInterested };
             self.send(now, conn, message, actions);
@@ -226,12 +220,13 @@ impl Peer {
 
     /// Keeps [`Peer::heeded_haves`] in step with the connection.
     pub(super) fn heed_haves(&mut self, conn: ConnId) {
-        let acts = |holder: &Holder| !holder.am_interested || holder.starved;
-        if self.connections.holder(conn).is_some_and(acts) {
-            self.heeded_haves.insert(conn);
-        } else {
-            self.heeded_haves.remove(conn);
-        }
+        let acts = self.connections.open.contains(conn) && self.acts_on_haves(conn);
+        self.heeded_haves.set(conn, acts);
+    }
+
+    /// Whether another piece of the remote's makes a difference at once.
+    fn acts_on_haves(&self, conn: ConnId) -> bool {
+        !self.connections.interesting.contains(conn) || self.connections.starved.contains(conn)
     }
 
     /// The remote is snubbed. What nobody else could be asked for because of it is taken back, if somebody else could

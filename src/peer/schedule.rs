@@ -43,13 +43,11 @@ impl Peer {
         if let Some(schedule) = &mut self.schedule {
             schedule.announced = true;
         }
-        if let Some(holder) = self.connections.holder_mut(conn) {
-            holder.last_sent_at = now;
-            self.totals.messages_sent += 1;
-            let mut only = ConnSet::default();
-            only.insert(conn);
-            actions.push(Action::Have { piece, to: only });
-        }
+        self.connections.sent(conn, now);
+        self.totals.messages_sent += 1;
+        let mut only = ConnSet::default();
+        only.insert(conn);
+        actions.push(Action::Have { piece, to: only });
     }
 
     /// The connection that is to be served now; `None` while the one whose turn it is has not asked yet. Whoever had

@@ -154,6 +154,11 @@ impl ConnSet {
         }
     }
 
+    /// Puts it in or takes it out.
+    pub(crate) fn set(&mut self, conn: ConnId, member: bool) {
+        if member { self.insert(conn) } else { self.remove(conn) }
+    }
+
     pub fn contains(&self, conn: ConnId) -> bool {
         self.0.get(conn.0 as usize / 64).is_some_and(|word| word >> (conn.0 % 64) & 1 == 1)
     }

@@ -3,7 +3,7 @@
 use crate::event::CloseReason;
 use crate::id::ConnId;
 use crate::peer::Peer;
-use crate::peer::connection::Holder;
+use crate::peer::connection::Connections;
 use crate::peer::seam::{Action, Deadline, DeadlineReason};
 use crate::time::{Span, Time};
 use crate::wire::message::Message;
@@ -73,13 +73,15 @@ impl Peer {
     /// acts on those that are over, and takes the earliest of the others as the next bound.
     fn check_connections(&mut self, now: Time, actions: &mut Vec<Action>) {
         for conn in (0..self.connections.end()).map(ConnId) {
-            let Some(holder) = self.connections.holder(conn) else { continue };
-            if holder.idle_at() <= now {
+            if !self.connections.open.contains(conn) {
+                continue;
+            }
+            if self.connections.idle_at(conn) <= now {
                 self.close(now, conn, CloseReason::Idle, actions);
                 continue;
             }
             let snub = self.snub_at(conn).is_some_and(|at| at <= now);
-            if holder.keepalive_at() <= now {
+            if self.connections.keepalive_at(conn) <= now {
                 self.send(now, conn, Message::KeepAlive, actions);
             }
             if snub {
@@ -87,8 +89,8 @@ impl Peer {
                 self.ask_all(now, actions);
             }
         }
-        let silences =
-            self.connections.holders().map(|(_, holder)| holder.idle_at().min(holder.keepalive_at()));
+        let all = &self.connections;
+        let silences = all.open.iter().map(|conn| all.idle_at(conn).min(all.keepalive_at(conn)));
         let snubs = self.connections.unchoking.iter().filter_map(|conn| self.snub_at(conn));
         self.next_check = silences.chain(snubs).min().unwrap_or(Time::NEVER);
     }
@@ -103,12 +105,12 @@ impl Peer {
     }
 }
 
-impl Holder {
-    fn idle_at(&self) -> Time {
-        self.last_received_at + IDLE_AFTER
+impl Connections {
+    fn idle_at(&self, conn: ConnId) -> Time {
+        self.last_received_at(conn) + IDLE_AFTER
     }
 
-    fn keepalive_at(&self) -> Time {
-        self.last_sent_at + KEEPALIVE_AFTER
+    fn keepalive_at(&self, conn: ConnId) -> Time {
+        self.last_sent_at(conn) + KEEPALIVE_AFTER
     }
 }

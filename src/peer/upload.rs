@@ -40,9 +40,7 @@ impl Peer {
         if last {
             self.connections.uploading.remove(conn);
         }
-        if let Some(holder) = self.connections.holder_mut(conn) {
-            holder.last_sent_at = now;
-        }
+        self.connections.sent(conn, now);
         self.turn_taken(now, conn, block, actions);
         Some((conn, block))
     }

@@ -52,18 +52,15 @@ impl Peer {
         let have = self.connections.having(piece);
         let mut useless: SmallVec<[ConnId; 8]> = SmallVec::new();
         for conn in have.iter() {
-            let Some(holder) = self.connections.holder_mut(conn) else { continue };
-            holder.useful -= 1;
-            if holder.useful == 0 {
+            self.connections.less_useful(conn);
+            if self.connections.useful(conn) == 0 {
                 useless.push(conn);
             }
         }
         let others = self.connections.open.without(&have);
         let to = if self.schedule.is_some() { ConnSet::default() } else { others };
         for conn in to.iter() {
-            if let Some(holder) = self.connections.holder_mut(conn) {
-                holder.last_sent_at = now;
-            }
+            self.connections.sent(conn, now);
         }
         self.totals.messages_sent += u64::from(to.count());
         if !to.is_empty() {
@@ -124,9 +121,7 @@ impl Peer {
         idle.into_iter().for_each(|conn| self.connections.uploading.remove(conn));
         let having = self.connections.having(piece);
         for conn in having.iter() {
-            if let Some(holder) = self.connections.holder_mut(conn) {
-                holder.useful += 1;
-            }
+            self.connections.more_useful(conn);
         }
         for conn in having.iter() {
             self.show_interest(now, conn, actions);

@@ -52,7 +52,7 @@ mod tests {
                 let Some((index, conn)) = find(world, |own, _| !own.view.am_interested()) else {
                     return false;
                 };
-                patient(world, index).doctored_holder(conn).am_interested = true;
+                patient(world, index).doctored_interest(conn);
                 true
             },
         );

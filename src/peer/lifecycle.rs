@@ -175,9 +175,9 @@ impl Peer {
             return;
         }
         let all = &self.connections;
-        let idle = all.iter().filter(|(conn, connection)| {
-            !all.unchoked.contains(*conn) && connection.outstanding.is_empty()
-        });
+        let idle = all
+            .iter()
+            .filter(|(conn, connection)| !all.unchoked.contains(*conn) && connection.outstanding.is_empty());
         let rank = |(conn, connection): (ConnId, &Connection)| {
             let interesting = all.interesting.contains(conn);
             (all.interested.contains(conn), interesting, connection.opened_at, conn)

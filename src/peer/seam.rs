@@ -3,8 +3,6 @@
 
 use std::net::SocketAddr;
 
-use smallvec::SmallVec;
-
 use crate::event::{CloseReason, Event, Remote};
 use crate::id::{Block, ConnId, InfoHash, PeerId, PieceIndex};
 use crate::peer::policy::Policy;
@@ -135,21 +133,34 @@ pub enum Action {
     Emit(Event),
 }
 
-/// A set of connections, one bit each.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ConnSet(SmallVec<[u64; 2]>);
+/// A set of connections, one bit each. Few peers have more than 64, and these sets are asked all the time: the first 64
+/// take one word and no branch on a length.
+#[derive(Clone, Debug, Default)]
+pub struct ConnSet {
+    low: u64,
+    /// From number 64 on; may end in words without a bit.
+    high: Box<[u64]>,
+}
 
 impl ConnSet {
     pub fn insert(&mut self, conn: ConnId) {
-        let word = conn.0 as usize / 64;
-        if self.0.len() <= word {
-            self.0.resize(word + 1, 0);
+        if conn.0 < 64 {
+            self.low |= 1 << conn.0;
+        } else {
+            let word = conn.0 as usize / 64 - 1;
+            if self.high.len() <= word {
+                let mut longer = std::mem::take(&mut self.high).into_vec();
+                longer.resize(word + 1, 0);
+                self.high = longer.into();
+            }
+            self.high[word] |= 1 << (conn.0 % 64);
         }
-        self.0[word] |= 1 << (conn.0 % 64);
     }
 
     pub fn remove(&mut self, conn: ConnId) {
-        if let Some(word) = self.0.get_mut(conn.0 as usize / 64) {
+        if conn.0 < 64 {
+            self.low &= !(1 << conn.0);
+        } else if let Some(word) = self.high.get_mut(conn.0 as usize / 64 - 1) {
             *word &= !(1 << (conn.0 % 64));
         }
     }
@@ -160,53 +171,71 @@ impl ConnSet {
     }
 
     pub fn contains(&self, conn: ConnId) -> bool {
-        self.0.get(conn.0 as usize / 64).is_some_and(|word| word >> (conn.0 % 64) & 1 == 1)
+        self.word(conn.0 as usize / 64) >> (conn.0 % 64) & 1 == 1
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.iter().all(|word| *word == 0)
+        self.words().all(|word| word == 0)
     }
 
     pub fn count(&self) -> u32 {
-        self.0.iter().map(|word| word.count_ones()).sum()
+        self.words().map(u64::count_ones).sum()
     }
 
     pub fn is_subset_of(&self, other: &ConnSet) -> bool {
-        (0..).zip(&self.0).all(|(at, word)| word & !other.0.get(at).copied().unwrap_or(0) == 0)
+        self.pairs(other).all(|(one, other)| one & !other == 0)
     }
 
     /// 64 connections a word, the lowest in its lowest bit.
-    pub(crate) fn from_words(words: impl Iterator<Item = u64>) -> ConnSet {
-        ConnSet(words.collect())
+    pub(crate) fn from_words(mut words: impl Iterator<Item = u64>) -> ConnSet {
+        ConnSet { low: words.next().unwrap_or(0), high: words.collect() }
     }
 
     /// Those that are not in the other set.
     pub fn without(&self, other: &ConnSet) -> ConnSet {
-        let words = (0..).zip(&self.0);
-        ConnSet(words.map(|(at, word)| word & !other.0.get(at).copied().unwrap_or(0)).collect())
+        ConnSet::from_words(self.pairs(other).map(|(one, other)| one & !other))
     }
 
     /// Those in both sets.
     pub(crate) fn intersection(&self, other: &ConnSet) -> ConnSet {
-        ConnSet(self.0.iter().zip(&other.0).map(|(one, other)| one & other).collect())
+        ConnSet::from_words(self.pairs(other).map(|(one, other)| one & other))
     }
 
     /// Those in either set.
     pub fn union(&self, other: &ConnSet) -> ConnSet {
-        let words = self.0.len().max(other.0.len());
-        let word = |set: &ConnSet, at: usize| set.0.get(at).copied().unwrap_or(0);
-        ConnSet((0..words).map(|at| word(self, at) | word(other, at)).collect())
+        ConnSet::from_words(self.pairs(other).map(|(one, other)| one | other))
     }
 
     /// Ascending.
     pub fn iter(&self) -> impl Iterator<Item = ConnId> + '_ {
-        self.0.iter().enumerate().flat_map(|(at, &word)| {
+        (0..).zip(self.words()).flat_map(|(at, word)| {
             std::iter::successors(Some(word), |word| Some(word & word.wrapping_sub(1)))
                 .take_while(|word| *word != 0)
-                .map(move |word| ConnId(at as u32 * 64 + word.trailing_zeros()))
+                .map(move |word| ConnId(at * 64 + word.trailing_zeros()))
         })
     }
+
+    fn word(&self, at: usize) -> u64 {
+        if at == 0 { self.low } else { self.high.get(at - 1).copied().unwrap_or(0) }
+    }
+
+    fn words(&self) -> impl Iterator<Item = u64> + '_ {
+        std::iter::once(self.low).chain(self.high.iter().copied())
+    }
+
+    /// Word by word, as many as the longer one has.
+    fn pairs(&self, other: &ConnSet) -> impl Iterator<Item = (u64, u64)> {
+        (0..=self.high.len().max(other.high.len())).map(|at| (self.word(at), other.word(at)))
+    }
 }
+
+impl PartialEq for ConnSet {
+    fn eq(&self, other: &ConnSet) -> bool {
+        self.pairs(other).all(|(one, other)| one == other)
+    }
+}
+
+impl Eq for ConnSet {}
 
 /// When `handle(now, Input::Timeout, …)` is due, and why (for traces and for tests).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::driver::sim::connection::{LinkId, Side};
 use crate::id::{Block, ConnId, PeerIndex, PieceIndex};
 use crate::link::{Downlink, Uplink};
-use crate::peer::{Peer, Verdict};
+use crate::peer::{ConnSet, Peer, Verdict};
 use crate::scenario::population::PeerPlan;
 use crate::time::{Span, Time};
 use crate::torrent::bitfield::Bitfield;
 use crate::torrent::layout::Layout;
 use crate::wire::message::Payload;
+
+/// Room for connections is made for so many at a time: memory limits the number of hosts.
+const ROOM: usize = 16;
 
 /// One participant and the machine it runs on.
 #[derive(Clone, Debug)]
@@ -24,6 +27,10 @@ pub(super) struct Host {
     pub(super) have: Bitfield,
     /// The connection behind each of the peer's numbers.
     slots: Vec<Option<Slot>>,
+    /// By the same numbers, where HAVEs are sent; without a meaning where the other end is not open.
+    fars: Vec<Far>,
+    /// The connections whose other end is open.
+    reached: ConnSet,
     pub(super) uplink: Uplink,
     pub(super) downlink: Downlink,
     /// The block in service, and the number of its service (a service that was broken off has another number).
@@ -38,15 +45,24 @@ pub(super) struct Host {
     corrupt: BTreeMap<PieceIndex, BTreeSet<u32>>,
 }
 
-/// A connection as its host sees it, with what sending a HAVE takes.
+/// A connection as its host sees it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Slot {
     pub(super) link: LinkId,
     /// Which end of it we are.
     pub(super) side: Side,
-    /// The other end, while it is open.
-    pub(super) far: Option<(PeerIndex, ConnId)>,
+}
+
+/// The other end of a connection, and how far away it is: all that sending a HAVE takes, apart from the rest.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Far {
+    pub(super) host: PeerIndex,
+    pub(super) conn: ConnId,
     pub(super) latency: Span,
+}
+
+impl Far {
+    const NOWHERE: Far = Far { host: PeerIndex(u32::MAX), conn: ConnId(u32::MAX), latency: Span::ZERO };
 }
 
 impl Host {
@@ -56,6 +72,8 @@ impl Host {
             peer: None,
             stay: 0,
             slots: Vec::new(),
+            fars: Vec::new(),
+            reached: ConnSet::default(),
             uplink: Uplink::new(plan.upload),
             downlink: Downlink::new(plan.download, plan.arrival),
             in_service: None,
@@ -84,6 +102,8 @@ impl Host {
         self.leaving = false;
         self.corrupt.clear();
         self.slots.clear();
+        self.fars.clear();
+        self.reached = ConnSet::default();
         self.peer.take()
     }
 
@@ -91,7 +111,12 @@ impl Host {
     pub(super) fn open(&mut self, slot: Slot) -> ConnId {
         let free = self.slots.iter().position(Option::is_none).unwrap_or(self.slots.len());
         if free == self.slots.len() {
+            if self.slots.len() == self.slots.capacity() {
+                self.slots.reserve_exact(ROOM);
+                self.fars.reserve_exact(ROOM);
+            }
             self.slots.push(None);
+            self.fars.push(Far::NOWHERE);
         }
         self.slots[free] = Some(slot);
         ConnId(free as u32)
@@ -99,17 +124,27 @@ impl Host {
 
     pub(super) fn close(&mut self, conn: ConnId) {
         self.slots[conn.0 as usize] = None;
+        self.reached.remove(conn);
     }
 
     pub(super) fn slot(&self, conn: ConnId) -> Option<Slot> {
         self.slots.get(conn.0 as usize).copied().flatten()
     }
 
-    /// The other end of this connection is open as `far` now, or closed.
-    pub(super) fn set_far(&mut self, conn: ConnId, far: Option<(PeerIndex, ConnId)>) {
-        if let Some(slot) = self.slots.get_mut(conn.0 as usize).and_then(Option::as_mut) {
-            slot.far = far;
-        }
+    /// The other end of this connection is open now.
+    pub(super) fn reach(&mut self, conn: ConnId, far: Far) {
+        self.fars[conn.0 as usize] = far;
+        self.reached.insert(conn);
+    }
+
+    /// The other end of this connection is closed now.
+    pub(super) fn lose(&mut self, conn: ConnId) {
+        self.reached.remove(conn);
+    }
+
+    /// The other end, while it is open.
+    pub(super) fn far(&self, conn: ConnId) -> Option<Far> {
+        self.reached.contains(conn).then(|| self.fars[conn.0 as usize])
     }
 
     pub(super) fn link(&self, conn: ConnId) -> Option<(LinkId, Side)> {

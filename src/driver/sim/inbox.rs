@@ -5,15 +5,14 @@
 //! the receiver may act at once ([`Peer::heeded_haves`](crate::peer::Peer::heeded_haves)) is it woken for it. That
 //! gives the same records as one event per HAVE.
 
-use crate::driver::sim::queue::Key;
 use crate::id::{ConnId, PieceIndex};
 use crate::peer::ConnSet;
+use crate::time::Time;
 
-/// A HAVE for one of the host's connections.
+/// A HAVE for one of the host's connections. Sixteen bytes: hosts are sent these about all the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Have {
-    /// Its place in the order of all events.
-    pub(super) key: Key,
+    pub(super) at: Time,
     pub(super) conn: ConnId,
     pub(super) piece: PieceIndex,
 }
@@ -22,7 +21,7 @@ pub(super) struct Have {
 #[derive(Clone, Debug, Default)]
 #[repr(align(64))]
 pub(super) struct Inbox {
-    /// In no order.
+    /// In the order in which they were sent.
     waiting: Vec<Have>,
     /// The connections whose HAVEs wake the host, as of its last step.
     heeded: ConnSet,
@@ -36,19 +35,21 @@ impl Inbox {
         self.heeded.contains(have.conn)
     }
 
-    /// How many HAVEs have not been handed over.
-    pub(super) fn waiting(&self) -> usize {
-        self.waiting.len()
+    /// No HAVE has still to be handed over.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
     }
 
-    /// Moves what has come up to `position` (included) to `due`, in order.
-    pub(super) fn take_due(&mut self, position: Key, due: &mut Vec<Have>) {
-        if self.waiting.is_empty() {
-            return;
-        }
-        self.waiting.sort_unstable_by_key(|have| have.key);
-        let count = self.waiting.partition_point(|have| have.key <= position);
-        due.extend(self.waiting.drain(..count));
+    /// Moves what has come until `now` to `due`, in the order in which it was sent; of what comes at this very moment
+    /// only what `has_come` says.
+    pub(super) fn take_due(&mut self, now: Time, has_come: impl Fn(ConnId) -> bool, due: &mut Vec<Have>) {
+        self.waiting.retain(|have| {
+            let is_due = have.at < now || (have.at == now && has_come(have.conn));
+            if is_due {
+                due.push(*have);
+            }
+            !is_due
+        });
     }
 
     /// Whether a HAVE of this connection has not been handed over yet.
@@ -57,13 +58,13 @@ impl Inbox {
     }
 
     /// The host heeds these connections from now on; calls `wake` for what is under way on those that are new.
-    pub(super) fn heed(&mut self, heeded: &ConnSet, mut wake: impl FnMut(Key)) {
+    pub(super) fn heed(&mut self, heeded: &ConnSet, mut wake: impl FnMut(&Have)) {
         if self.heeded == *heeded {
             return;
         }
         for have in &self.waiting {
             if heeded.contains(have.conn) && !self.heeded.contains(have.conn) {
-                wake(have.key);
+                wake(have);
             }
         }
         self.heeded.clone_from(heeded);
@@ -84,40 +85,41 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::driver::sim::queue::Queue;
-    use crate::time::Time;
 
-    fn have(queue: &mut Queue<()>, nanos: u64, conn: u32) -> Have {
-        Have { key: queue.stamp(Time::from_nanos(nanos), 0), conn: ConnId(conn), piece: PieceIndex(0) }
+    fn have(nanos: u64, conn: u32) -> Have {
+        Have { at: Time::from_nanos(nanos), conn: ConnId(conn), piece: PieceIndex(0) }
     }
 
     #[test]
-    fn what_has_come_is_handed_over_in_order_and_what_is_under_way_stays() {
-        let (mut inbox, mut queue, mut due) = (Inbox::default(), Queue::new([0]), Vec::new());
-        let [late, early, now] = [9, 3, 5].map(|nanos| have(&mut queue, nanos, 1));
-        for have in [late, early, now] {
+    fn what_has_come_is_handed_over_and_what_is_under_way_stays() {
+        let (mut inbox, mut due) = (Inbox::default(), Vec::new());
+        let [late, early, one, other] = [(9, 1), (3, 1), (5, 1), (5, 2)].map(|(at, conn)| have(at, conn));
+        for have in [late, one, other, early] {
             assert!(!inbox.post(have), "nobody is heeded");
         }
-        inbox.take_due(now.key, &mut due);
-        assert_eq!(due, [early, now]);
-        inbox.take_due(late.key, &mut due);
-        assert_eq!(due, [early, now, late]);
+        inbox.take_due(one.at, |conn| conn == one.conn, &mut due);
+        assert_eq!(due, [one, early]);
+        inbox.take_due(late.at, |_| false, &mut due);
+        assert_eq!(due, [one, early, other]);
+        inbox.take_due(late.at, |_| true, &mut due);
+        assert_eq!(due, [one, early, other, late]);
+        assert!(inbox.is_empty());
     }
 
     #[test]
     fn a_heeded_connection_wakes_its_host_also_for_what_was_sent_before() {
-        let (mut inbox, mut queue) = (Inbox::default(), Queue::new([0]));
-        let [first, other] = [1, 2].map(|conn| have(&mut queue, 5, conn));
+        let mut inbox = Inbox::default();
+        let [first, other] = [1, 2].map(|conn| have(5, conn));
         assert!(!inbox.post(first) && !inbox.post(other));
         let (mut heeded, mut woken) = (ConnSet::default(), Vec::new());
         heeded.insert(ConnId(1));
-        inbox.heed(&heeded, |key| woken.push(key));
-        assert_eq!(woken, [first.key]);
-        inbox.heed(&heeded, |key| panic!("woken again for {key:?}"));
-        assert!(inbox.post(have(&mut queue, 6, 1)), "heeded by now");
+        inbox.heed(&heeded, |have| woken.push(*have));
+        assert_eq!(woken, [first]);
+        inbox.heed(&heeded, |have| panic!("woken again for {have:?}"));
+        assert!(inbox.post(have(6, 1)), "heeded by now");
         inbox.forget(ConnId(1));
         let mut due = Vec::new();
-        inbox.take_due(queue.stamp(Time::NEVER, 0), &mut due);
+        inbox.take_due(Time::NEVER, |_| true, &mut due);
         assert_eq!(due, [other]);
     }
 }

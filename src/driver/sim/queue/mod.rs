@@ -7,6 +7,10 @@ use std::cmp::Ordering;
 use crate::time::Time;
 use calendar::Calendar;
 
+/// The depth of HAVEs, beyond any chain of causes: what a peer has heard at an instant it knows after everything else
+/// that happens to it then.
+const HAVES: u32 = u32::MAX / 2;
+
 /// Orders events: by time, then by how long a chain of causes within this instant led to them, then by who caused them
 /// and by how many that source had caused before. So nothing comes before its cause, the order does not depend on how
 /// the queue is built, and one more event of one source shifts none of another.
@@ -83,6 +87,13 @@ impl<E: Copy> Queue<E> {
             sources: ranks.into_iter().map(|rank| Source { rank, sequence: 0 }).collect(),
             present: Key::start_of(Time::ZERO),
         }
+    }
+
+    /// The place of a HAVE that comes from one source to another at `at`. It does not count as caused by either: whether
+    /// anybody looks at it shifts nothing.
+    pub(super) fn have(&self, at: Time, from: u32, to: u32) -> Key {
+        let rank = |source: u32| self.sources[source as usize].rank;
+        Key::new(at, HAVES, rank(from), rank(to))
     }
 
     /// The place of the next thing that `source` causes, to happen at `at`.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use crate::driver::sim::connection::{Connection, Delivery, LinkId, Side};
 use crate::driver::sim::event::{Event, Parcel};
-use crate::driver::sim::host::Slot;
+use crate::driver::sim::host::{Far, Slot};
 use crate::driver::sim::world::World;
 use crate::driver::sim::world::paths::TIME_OUT;
 use crate::event::CloseReason;
@@ -128,12 +128,12 @@ impl World {
     fn begin_end(&mut self, link: LinkId, side: Side) -> ConnId {
         let connection = &self.connections[link];
         let (here, there, latency) = (connection.end(side), connection.end(side.other()), connection.latency);
-        let (host, remote) = (here.host, there.host);
-        let far = there.conn.map(|conn| (remote, conn));
-        let conn = self.host_mut(host).open(Slot { link, side, far, latency });
+        let (host, remote, other) = (here.host, there.host, there.conn);
+        let conn = self.host_mut(host).open(Slot { link, side });
         self.connections[link].end_mut(side).conn = Some(conn);
-        if let Some((remote, other)) = far {
-            self.host_mut(remote).set_far(other, Some((host, conn)));
+        if let Some(other) = other {
+            self.host_mut(host).reach(conn, Far { host: remote, conn: other, latency });
+            self.host_mut(remote).reach(other, Far { host, conn, latency });
         }
         conn
     }
@@ -146,7 +146,7 @@ impl World {
         self.host_mut(host).close(conn);
         self.inboxes[host.0 as usize].forget(conn);
         if let Some(other) = other {
-            self.host_mut(remote).set_far(other, None);
+            self.host_mut(remote).lose(other);
         }
     }
 

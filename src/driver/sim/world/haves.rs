@@ -3,38 +3,40 @@
 use std::collections::VecDeque;
 use std::hint::black_box;
 
-use smallvec::SmallVec;
-
 use crate::driver::sim::connection::Delivery;
 use crate::driver::sim::event::Event;
+use crate::driver::sim::host::Far;
 use crate::driver::sim::inbox::Have;
 use crate::driver::sim::world::World;
-use crate::id::{PeerIndex, PieceIndex};
+use crate::id::{ConnId, PeerIndex, PieceIndex};
 use crate::peer::{ConnSet, Input};
+use crate::time::Time;
 use crate::wire::message::Message;
 
 impl World {
     /// A peer tells these connections that it has a piece now.
     pub(super) fn send_haves(&mut self, peer: PeerIndex, piece: PieceIndex, to: &ConnSet) {
-        let mut targets: SmallVec<[(PeerIndex, Have); 64]> = SmallVec::new();
         for conn in to.iter() {
-            let Some(slot) = self.host(peer).slot(conn) else { continue };
-            // Before the other end is open there is no inbox to put it in.
-            match slot.far.filter(|_| !self.have_events) {
-                Some((remote, conn)) => {
-                    let key = self.queue.stamp(self.now + slot.latency, peer.0);
-                    targets.push((remote, Have { key, conn, piece }));
+            match self.host(peer).far(conn) {
+                Some(far) => {
+                    let arrives = self.have_crossing(peer, conn, far.latency);
+                    arrives.into_iter().for_each(|at| self.post_have(at, peer, far, piece));
                 }
-                None => self.send(slot.link, slot.side.other(), Delivery::Message(Message::Have(piece))),
+                // Before the other end is open there is no inbox to put it in.
+                None => {
+                    if let Some((link, side)) = self.host(peer).link(conn) {
+                        self.send(link, side.other(), Delivery::Message(Message::Have(piece)));
+                    }
+                }
             }
         }
-        // Look first: the inboxes lie anywhere, and this waits for their memory once instead of once for each.
-        let looked = targets.iter().map(|(remote, ..)| self.inboxes[remote.0 as usize].waiting());
-        black_box(looked.fold(0, |all, one| all ^ one));
-        for (remote, have) in targets {
-            if self.inboxes[remote.0 as usize].post(have) {
-                self.queue.insert(have.key, Event::Wake { peer: remote });
-            }
+    }
+
+    fn post_have(&mut self, at: Time, from: PeerIndex, to: Far, piece: PieceIndex) {
+        let heeded = self.inboxes[to.host.0 as usize].post(Have { at, conn: to.conn, piece });
+        if heeded || self.have_events {
+            let key = self.queue.have(at, from.0, to.host.0);
+            self.queue.insert(key, Event::Wake { peer: to.host });
         }
     }
 
@@ -49,33 +51,49 @@ impl World {
 
     /// Hands over the HAVEs that came since the peer was stepped last, each with its own time.
     pub(super) fn note_haves(&mut self, peer: PeerIndex) {
-        let mut due = std::mem::take(&mut self.due);
-        self.inboxes[peer.0 as usize].take_due(self.position, &mut due);
-        if !due.is_empty() {
-            if let Some(state) = &self.host(peer).peer {
-                let ahead = due.iter().map(|have| state.look_ahead(have.conn, have.piece));
-                black_box(ahead.fold(0, |all, one| all ^ one));
-            }
-            self.effort.haves += due.len() as u64;
-            let mut actions = std::mem::take(&mut self.actions);
-            for Have { key, conn, piece } in due.drain(..) {
-                let Some(state) = self.host_mut(peer).peer.as_mut() else { continue };
-                if !state.heeded_haves().contains(conn) {
-                    state.note_have(key.at(), conn, piece);
-                    continue;
-                }
-                state.handle(key.at(), Input::Received { conn, message: Message::Have(piece) }, &mut actions);
-                debug_assert!(
-                    actions.is_empty() || key.at() == self.now,
-                    "peer {peer} acts on a HAVE too late"
-                );
-                for action in actions.drain(..) {
-                    self.carry_out(peer, action, &mut VecDeque::new());
-                }
-            }
-            self.actions = actions;
+        if self.inboxes[peer.0 as usize].is_empty() {
+            return;
         }
-        self.due = due;
+        let mut due = std::mem::take(&mut self.due);
+        self.take_due(peer, &mut due);
+        self.effort.haves += due.len() as u64;
+        let mut actions = std::mem::take(&mut self.actions);
+        // What has to be bytes in between is not only noted.
+        let noted = self.codec.is_none();
+        for Have { at, conn, piece } in due.drain(..) {
+            let Some(state) = self.host_mut(peer).peer.as_mut() else { continue };
+            if noted && !state.heeded_haves().contains(conn) {
+                state.note_have(at, conn, piece);
+                continue;
+            }
+            let message = self.in_transit(Message::Have(piece));
+            let Some(state) = self.host_mut(peer).peer.as_mut() else { continue };
+            state.handle(at, Input::Received { conn, message }, &mut actions);
+            debug_assert!(actions.is_empty() || at == self.now, "peer {peer} acts on a HAVE too late");
+            for action in actions.drain(..) {
+                self.carry_out(peer, action, &mut VecDeque::new());
+            }
+        }
+        (self.due, self.actions) = (due, actions);
+    }
+
+    /// Takes what has come from the inbox, in the order in which it came.
+    fn take_due(&mut self, peer: PeerIndex, due: &mut Vec<Have>) {
+        let (host, queue, connections) = (&self.hosts[peer.0 as usize], &self.queue, &self.connections);
+        let (now, position) = (self.now, self.position);
+        let place = |conn: ConnId| {
+            let (link, side) = host.link(conn).expect("what waits for a closed connection is forgotten");
+            queue.have(now, connections[link].end(side.other()).host.0, peer.0)
+        };
+        self.inboxes[peer.0 as usize].take_due(now, |conn| place(conn) <= position, due);
+        let of_an_instant = |conn: ConnId| host.link(conn).map(|_| place(conn));
+        due.sort_by(|one, other| {
+            one.at.cmp(&other.at).then_with(|| of_an_instant(one.conn).cmp(&of_an_instant(other.conn)))
+        });
+        if let Some(state) = &host.peer {
+            let ahead = due.iter().map(|have| state.look_ahead(have.conn, have.piece));
+            black_box(ahead.fold(0, |all, one| all ^ one));
+        }
     }
 
     /// The same for everybody: the run is over.
@@ -89,6 +107,12 @@ impl World {
     pub(super) fn heed_haves(&mut self, peer: PeerIndex) {
         let Some(state) = self.hosts[peer.0 as usize].peer.as_ref() else { return };
         let (inbox, queue) = (&mut self.inboxes[peer.0 as usize], &mut self.queue);
-        inbox.heed(state.heeded_haves(), |key| queue.insert(key, Event::Wake { peer }));
+        let (hosts, connections) = (&self.hosts, &self.connections);
+        inbox.heed(state.heeded_haves(), |have| {
+            let link = hosts[peer.0 as usize].link(have.conn);
+            let (link, side) = link.expect("what waits for a closed connection is forgotten");
+            let key = queue.have(have.at, connections[link].end(side.other()).host.0, peer.0);
+            queue.insert(key, Event::Wake { peer });
+        });
     }
 }

@@ -135,6 +135,7 @@ impl Connections {
     }
 
     /// A remote has announced a piece, which `useful` says we lack; returns whether that is new.
+    #[inline]
     pub(crate) fn gained(&mut self, conn: ConnId, piece: PieceIndex, useful: bool) -> bool {
         let words = self.row_words();
         let word = &mut self.rows[conn.0 as usize * words + piece.0 as usize / 64];

@@ -143,6 +143,7 @@ pub struct ConnSet {
 }
 
 impl ConnSet {
+    #[inline]
     pub fn insert(&mut self, conn: ConnId) {
         if conn.0 < 64 {
             self.low |= 1 << conn.0;
@@ -157,6 +158,7 @@ impl ConnSet {
         }
     }
 
+    #[inline]
     pub fn remove(&mut self, conn: ConnId) {
         if conn.0 < 64 {
             self.low &= !(1 << conn.0);
@@ -170,6 +172,7 @@ impl ConnSet {
         if member { self.insert(conn) } else { self.remove(conn) }
     }
 
+    #[inline]
     pub fn contains(&self, conn: ConnId) -> bool {
         self.word(conn.0 as usize / 64) >> (conn.0 % 64) & 1 == 1
     }
@@ -208,11 +211,7 @@ impl ConnSet {
 
     /// Ascending.
     pub fn iter(&self) -> impl Iterator<Item = ConnId> + '_ {
-        (0..).zip(self.words()).flat_map(|(at, word)| {
-            std::iter::successors(Some(word), |word| Some(word & word.wrapping_sub(1)))
-                .take_while(|word| *word != 0)
-                .map(move |word| ConnId(at * 64 + word.trailing_zeros()))
-        })
+        Members { first: 0, word: self.low, rest: &self.high }
     }
 
     fn word(&self, at: usize) -> u64 {
@@ -226,6 +225,29 @@ impl ConnSet {
     /// Word by word, as many as the longer one has.
     fn pairs(&self, other: &ConnSet) -> impl Iterator<Item = (u64, u64)> {
         (0..=self.high.len().max(other.high.len())).map(|at| (self.word(at), other.word(at)))
+    }
+}
+
+/// The members of a set that are still to come.
+struct Members<'a> {
+    /// The number of the lowest bit of `word`.
+    first: u32,
+    word: u64,
+    rest: &'a [u64],
+}
+
+impl Iterator for Members<'_> {
+    type Item = ConnId;
+
+    #[inline]
+    fn next(&mut self) -> Option<ConnId> {
+        while self.word == 0 {
+            let (word, rest) = self.rest.split_first()?;
+            (self.first, self.word, self.rest) = (self.first + 64, *word, rest);
+        }
+        let conn = ConnId(self.first + self.word.trailing_zeros());
+        self.word &= self.word - 1;
+        Some(conn)
     }
 }
 

@@ -22,19 +22,28 @@ impl Peer {
         if self.stopped {
             return None;
         }
-        let round = (self.uploads && self.connections.count() > 0).then_some(self.next_round);
-        let check = (self.connections.count() > 0).then_some(self.next_check);
-        let seeks = self.dialer.seeks(self.connections.count() + self.dialer.dialing());
-        let redial = if seeks { self.dialer.due() } else { None };
-        [
-            (round, DeadlineReason::ChokeRound),
-            (self.announcer.due(), DeadlineReason::Announce),
-            (check, DeadlineReason::ConnectionCheck),
-            (redial, DeadlineReason::Redial),
-        ]
-        .into_iter()
-        .filter_map(|(at, why)| Some(Deadline { at: at?, why }))
-        .min()
+        let mut first: Option<Deadline> = None;
+        let mut consider = |at: Time, why| {
+            if first.is_none_or(|first| (at, why) < (first.at, first.why)) {
+                first = Some(Deadline { at, why });
+            }
+        };
+        let connections = self.connections.count();
+        if connections > 0 {
+            consider(self.next_check, DeadlineReason::ConnectionCheck);
+            if self.uploads {
+                consider(self.next_round, DeadlineReason::ChokeRound);
+            }
+        }
+        if let Some(at) = self.announcer.due() {
+            consider(at, DeadlineReason::Announce);
+        }
+        if let Some(at) = self.dialer.due()
+            && self.dialer.seeks(connections + self.dialer.dialing())
+        {
+            consider(at, DeadlineReason::Redial);
+        }
+        first
     }
 
     pub(super) fn timeout(&mut self, now: Time, actions: &mut Vec<Action>) {

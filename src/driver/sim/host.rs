@@ -142,6 +142,16 @@ impl Host {
         self.reached.remove(conn);
     }
 
+    /// The other ends of these connections, which are all open.
+    pub(super) fn fars(&self, conns: &ConnSet) -> impl Iterator<Item = &Far> {
+        conns.iter().map(|conn| &self.fars[conn.0 as usize])
+    }
+
+    /// Those of `conns` whose other end is not open.
+    pub(super) fn unreached(&self, conns: &ConnSet) -> ConnSet {
+        conns.without(&self.reached)
+    }
+
     /// The other end, while it is open.
     pub(super) fn far(&self, conn: ConnId) -> Option<Far> {
         self.reached.contains(conn).then(|| self.fars[conn.0 as usize])

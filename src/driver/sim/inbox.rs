@@ -42,9 +42,9 @@ impl Inbox {
 
     /// Moves what has come until `now` to `due`, in the order in which it was sent; of what comes at this very moment
     /// only what `has_come` says.
-    pub(super) fn take_due(&mut self, now: Time, has_come: impl Fn(ConnId) -> bool, due: &mut Vec<Have>) {
+    pub(super) fn take_due(&mut self, now: Time, has_come: impl Fn(&Have) -> bool, due: &mut Vec<Have>) {
         self.waiting.retain(|have| {
-            let is_due = have.at < now || (have.at == now && has_come(have.conn));
+            let is_due = have.at < now || (have.at == now && has_come(have));
             if is_due {
                 due.push(*have);
             }
@@ -97,7 +97,7 @@ mod tests {
         for have in [late, one, other, early] {
             assert!(!inbox.post(have), "nobody is heeded");
         }
-        inbox.take_due(one.at, |conn| conn == one.conn, &mut due);
+        inbox.take_due(one.at, |have| have.conn == one.conn, &mut due);
         assert_eq!(due, [one, early]);
         inbox.take_due(late.at, |_| false, &mut due);
         assert_eq!(due, [one, early, other]);

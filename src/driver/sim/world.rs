@@ -265,19 +265,23 @@ impl World {
     pub(super) fn input(&mut self, peer: PeerIndex, input: Input) {
         self.touched.push(peer);
         self.note_haves(peer);
-        let mut inputs = std::mem::take(&mut self.inputs);
-        let mut actions = std::mem::take(&mut self.actions);
-        inputs.push_back(input);
-        while let Some(input) = inputs.pop_front() {
-            let now = self.now;
-            let Some(state) = self.host_mut(peer).peer.as_mut() else { continue };
-            state.handle(now, input, &mut actions);
-            for action in actions.drain(..) {
-                self.carry_out(peer, action, &mut inputs);
-            }
+        self.perform(peer, input);
+        while let Some(input) = self.inputs.pop_front() {
+            self.perform(peer, input);
         }
-        (self.inputs, self.actions) = (inputs, actions);
         self.settle(peer);
+    }
+
+    /// Hands one input to a peer and carries out what it wants done; what that gives it to hear at once is in `inputs`.
+    fn perform(&mut self, peer: PeerIndex, input: Input) {
+        let now = self.now;
+        let Some(state) = self.hosts[peer.0 as usize].peer.as_mut() else { return };
+        let mut actions = std::mem::take(&mut self.actions);
+        state.handle(now, input, &mut actions);
+        for action in actions.drain(..) {
+            self.carry_out(peer, action);
+        }
+        self.actions = actions;
     }
 
     /// What follows every step of a peer.
@@ -288,7 +292,7 @@ impl World {
         self.set_timer(peer);
     }
 
-    fn carry_out(&mut self, peer: PeerIndex, action: Action, inputs: &mut VecDeque<Input>) {
+    fn carry_out(&mut self, peer: PeerIndex, action: Action) {
         match action {
             Action::Connect { addr } => self.dial(peer, addr),
             Action::Close { conn, .. } => {
@@ -306,7 +310,7 @@ impl World {
             Action::Verify { piece, digests } => {
                 let layout = self.layout;
                 let verdict = self.host_mut(peer).verify(piece, layout, digests);
-                inputs.push_back(Input::Verified { piece, verdict });
+                self.inputs.push_back(Input::Verified { piece, verdict });
             }
             Action::Announce { tracker, request } => self.announce(peer, tracker, request),
             Action::Emit(event) => self.record(peer, event),

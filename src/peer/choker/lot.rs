@@ -2,6 +2,7 @@
 //! that the numbers of connections, which each driver chooses, decide nothing.
 
 use super::{Candidate, Group};
+use crate::id::{ConnId, PeerId};
 use crate::rng::Stream;
 
 /// Draws up to `count` of `from` without putting back, each as likely as its weight (at least 1) says. Draws nothing
@@ -18,8 +19,17 @@ pub(super) fn draw<'a>(
     if count == 0 {
         return Group::new();
     }
-    order(&mut from);
     let mut drawn = Group::new();
+    if from.iter().all(|candidate| weight(candidate) == 1) {
+        // The winner's place is all that counts: no need to put everybody in order.
+        while drawn.len() < count {
+            let ticket = rng.index(from.len());
+            from.select_nth_unstable_by_key(ticket, by_peer_id);
+            drawn.push(from.swap_remove(ticket));
+        }
+        return drawn;
+    }
+    order(&mut from);
     while drawn.len() < count {
         let mut ticket = rng.below(from.iter().map(|candidate| weight(candidate)).sum());
         let winner = from.iter().position(|candidate| {
@@ -46,7 +56,11 @@ pub(super) fn rank<'a, K: Ord>(
 }
 
 fn order(candidates: &mut [&Candidate]) {
-    candidates.sort_unstable_by_key(|candidate| (candidate.peer_id, candidate.conn));
+    candidates.sort_unstable_by_key(by_peer_id);
+}
+
+fn by_peer_id(candidate: &&Candidate) -> (PeerId, ConnId) {
+    (candidate.peer_id, candidate.conn)
 }
 
 pub(super) fn contains(among: &[&Candidate], candidate: &Candidate) -> bool {

@@ -157,7 +157,13 @@ impl Picker {
         self.availability.leave_seed();
     }
 
+    /// Whether the order of equal changes shows in later picks.
+    pub fn keeps_an_order(&self) -> bool {
+        self.buckets.is_some()
+    }
+
     /// A connection that had joined has one more piece.
+    #[inline]
     pub fn gained(&mut self, piece: PieceIndex) {
         let count = self.availability.raise(piece);
         self.count_changed(piece, count - 1, count);

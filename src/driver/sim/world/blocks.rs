@@ -1,7 +1,5 @@
 //! A block on its way: pulled onto the uplink, across the path, through the downlink.
 
-use std::collections::VecDeque;
-
 use crate::driver::sim::connection::{LinkId, Side};
 use crate::driver::sim::event::{Event, Parcel};
 use crate::driver::sim::world::World;
@@ -20,7 +18,7 @@ impl World {
         let state = self.host_mut(peer).peer.as_mut();
         let next = state.and_then(|state| state.next_upload(now, &|_| true, &mut actions));
         for action in actions.drain(..) {
-            self.carry_out(peer, action, &mut VecDeque::new());
+            self.carry_out(peer, action);
         }
         self.actions = actions;
         let Some((conn, block)) = next else {

@@ -1,42 +1,56 @@
 //! HAVEs: told to many, heeded by few.
 
-use std::collections::VecDeque;
 use std::hint::black_box;
 
-use crate::driver::sim::connection::Delivery;
+use crate::driver::sim::connection::{Connections, Delivery};
 use crate::driver::sim::event::Event;
-use crate::driver::sim::host::Far;
+use crate::driver::sim::host::Host;
 use crate::driver::sim::inbox::Have;
+use crate::driver::sim::queue::{Key, Queue};
 use crate::driver::sim::world::World;
-use crate::id::{ConnId, PeerIndex, PieceIndex};
+use crate::id::{PeerIndex, PieceIndex};
 use crate::peer::{ConnSet, Input};
-use crate::time::Time;
 use crate::wire::message::Message;
 
 impl World {
     /// A peer tells these connections that it has a piece now.
     pub(super) fn send_haves(&mut self, peer: PeerIndex, piece: PieceIndex, to: &ConnSet) {
-        for conn in to.iter() {
-            match self.host(peer).far(conn) {
-                Some(far) => {
-                    let arrives = self.have_crossing(peer, conn, far.latency);
-                    arrives.into_iter().for_each(|at| self.post_have(at, peer, far, piece));
+        let host = &self.hosts[peer.0 as usize];
+        let to_others = host.unreached(to);
+        let to = to.without(&to_others);
+        if self.paths.is_some() {
+            self.send_haves_unevenly(peer, piece, &to);
+        } else {
+            let now = self.now;
+            for far in host.fars(&to) {
+                let have = Have { at: now + far.latency, conn: far.conn, piece };
+                let heeded = self.inboxes[far.host.0 as usize].post(have);
+                if heeded || self.have_events {
+                    let key = self.queue.have(have.at, peer.0, far.host.0);
+                    self.queue.insert(key, Event::Wake { peer: far.host });
                 }
-                // Before the other end is open there is no inbox to put it in.
-                None => {
-                    if let Some((link, side)) = self.host(peer).link(conn) {
-                        self.send(link, side.other(), Delivery::Message(Message::Have(piece)));
-                    }
-                }
+            }
+        }
+        // Before the other end is open there is no inbox to put it in.
+        for conn in to_others.iter() {
+            if let Some((link, side)) = self.host(peer).link(conn) {
+                self.send(link, side.other(), Delivery::Message(Message::Have(piece)));
             }
         }
     }
 
-    fn post_have(&mut self, at: Time, from: PeerIndex, to: Far, piece: PieceIndex) {
-        let heeded = self.inboxes[to.host.0 as usize].post(Have { at, conn: to.conn, piece });
-        if heeded || self.have_events {
-            let key = self.queue.have(at, from.0, to.host.0);
-            self.queue.insert(key, Event::Wake { peer: to.host });
+    /// Each takes its own time, or is lost.
+    fn send_haves_unevenly(&mut self, peer: PeerIndex, piece: PieceIndex, to: &ConnSet) {
+        for conn in to.iter() {
+            let Some((link, side)) = self.host(peer).link(conn) else { continue };
+            let (Some(far), Some(at)) = (self.host(peer).far(conn), self.crossing(link, side.other())) else {
+                continue;
+            };
+            if self.inboxes[far.host.0 as usize].post(Have { at, conn: far.conn, piece }) || self.have_events
+            {
+                let key = self.queue.have(at, peer.0, far.host.0);
+                self.queue.insert(key, Event::Wake { peer: far.host });
+            }
         }
     }
 
@@ -57,43 +71,57 @@ impl World {
         let mut due = std::mem::take(&mut self.due);
         self.take_due(peer, &mut due);
         self.effort.haves += due.len() as u64;
-        let mut actions = std::mem::take(&mut self.actions);
-        // What has to be bytes in between is not only noted.
-        let noted = self.codec.is_none();
-        for Have { at, conn, piece } in due.drain(..) {
-            let Some(state) = self.host_mut(peer).peer.as_mut() else { continue };
-            if noted && !state.heeded_haves().contains(conn) {
-                state.note_have(at, conn, piece);
-                continue;
+        if let Some(state) = self.hosts[peer.0 as usize].peer.as_mut() {
+            let heeded = state.heeded_haves();
+            // What has to be bytes in between is not only noted.
+            let noted = self.codec.is_none() && !due.iter().any(|have| heeded.contains(have.conn));
+            if !noted || state.minds_the_order_of_haves() {
+                self.put_in_order(peer, &mut due);
             }
+            if noted {
+                self.note(peer, &due);
+            } else {
+                self.hand_over_haves(peer, &due);
+            }
+        }
+        due.clear();
+        self.due = due;
+    }
+
+    /// Takes what has come from the inbox.
+    fn take_due(&mut self, peer: PeerIndex, due: &mut Vec<Have>) {
+        let (now, position) = (self.now, self.position);
+        let (host, queue, connections) = (&self.hosts[peer.0 as usize], &self.queue, &self.connections);
+        let has_come = |have: &Have| place(host, connections, queue, peer, have) <= position;
+        self.inboxes[peer.0 as usize].take_due(now, has_come, due);
+    }
+
+    fn put_in_order(&self, peer: PeerIndex, due: &mut [Have]) {
+        let host = self.host(peer);
+        due.sort_by_key(|have| place(host, &self.connections, &self.queue, peer, have));
+    }
+
+    /// Where the peer only notes them, in any order.
+    fn note(&mut self, peer: PeerIndex, due: &[Have]) {
+        let Some(state) = self.host_mut(peer).peer.as_mut() else { return };
+        let ahead = due.iter().map(|have| state.look_ahead(have.conn, have.piece));
+        black_box(ahead.fold(0, |all, one| all ^ one));
+        due.iter().for_each(|have| state.note_have(have.at, have.conn, have.piece));
+    }
+
+    /// Where the peer may act on some of them.
+    fn hand_over_haves(&mut self, peer: PeerIndex, due: &[Have]) {
+        let mut actions = std::mem::take(&mut self.actions);
+        for Have { at, conn, piece } in due.iter().copied() {
             let message = self.in_transit(Message::Have(piece));
             let Some(state) = self.host_mut(peer).peer.as_mut() else { continue };
             state.handle(at, Input::Received { conn, message }, &mut actions);
             debug_assert!(actions.is_empty() || at == self.now, "peer {peer} acts on a HAVE too late");
             for action in actions.drain(..) {
-                self.carry_out(peer, action, &mut VecDeque::new());
+                self.carry_out(peer, action);
             }
         }
-        (self.due, self.actions) = (due, actions);
-    }
-
-    /// Takes what has come from the inbox, in the order in which it came.
-    fn take_due(&mut self, peer: PeerIndex, due: &mut Vec<Have>) {
-        let (host, queue, connections) = (&self.hosts[peer.0 as usize], &self.queue, &self.connections);
-        let (now, position) = (self.now, self.position);
-        let place = |conn: ConnId| {
-            let (link, side) = host.link(conn).expect("what waits for a closed connection is forgotten");
-            queue.have(now, connections[link].end(side.other()).host.0, peer.0)
-        };
-        self.inboxes[peer.0 as usize].take_due(now, |conn| place(conn) <= position, due);
-        let of_an_instant = |conn: ConnId| host.link(conn).map(|_| place(conn));
-        due.sort_by(|one, other| {
-            one.at.cmp(&other.at).then_with(|| of_an_instant(one.conn).cmp(&of_an_instant(other.conn)))
-        });
-        if let Some(state) = &host.peer {
-            let ahead = due.iter().map(|have| state.look_ahead(have.conn, have.piece));
-            black_box(ahead.fold(0, |all, one| all ^ one));
-        }
+        self.actions = actions;
     }
 
     /// The same for everybody: the run is over.
@@ -107,12 +135,16 @@ impl World {
     pub(super) fn heed_haves(&mut self, peer: PeerIndex) {
         let Some(state) = self.hosts[peer.0 as usize].peer.as_ref() else { return };
         let (inbox, queue) = (&mut self.inboxes[peer.0 as usize], &mut self.queue);
-        let (hosts, connections) = (&self.hosts, &self.connections);
+        let (host, connections) = (&self.hosts[peer.0 as usize], &self.connections);
         inbox.heed(state.heeded_haves(), |have| {
-            let link = hosts[peer.0 as usize].link(have.conn);
-            let (link, side) = link.expect("what waits for a closed connection is forgotten");
-            let key = queue.have(have.at, connections[link].end(side.other()).host.0, peer.0);
+            let key = place(host, connections, queue, peer, have);
             queue.insert(key, Event::Wake { peer });
         });
     }
+}
+
+/// The place in the order of all events of a HAVE that waits for this host.
+fn place(host: &Host, connections: &Connections, queue: &Queue<Event>, peer: PeerIndex, have: &Have) -> Key {
+    let (link, side) = host.link(have.conn).expect("what waits for a closed connection is forgotten");
+    queue.have(have.at, connections[link].end(side.other()).host.0, peer.0)
 }

@@ -2,7 +2,7 @@
 
 use crate::driver::sim::connection::{LinkId, Side};
 use crate::driver::sim::world::World;
-use crate::id::{ConnId, PeerIndex};
+use crate::id::PeerIndex;
 use crate::time::{Span, Time};
 
 /// As long as a peer on a socket waits for the answer to a dial or to an announce.
@@ -23,15 +23,6 @@ impl World {
         let Some(paths) = &mut self.paths else { return Some(even) };
         let ends = (connection.end(to.other()).host, connection.end(to).host);
         paths.crossing((link, to), ends, self.now, even)
-    }
-
-    /// The same for a HAVE, which knows its way: most runs look up nothing for it.
-    pub(super) fn have_crossing(&mut self, from: PeerIndex, conn: ConnId, latency: Span) -> Option<Time> {
-        if self.paths.is_none() {
-            return Some(self.now + latency);
-        }
-        let (link, side) = self.host(from).link(conn)?;
-        self.crossing(link, side.other())
     }
 
     /// When an announce that is sent now comes to the tracker; `None` if it is lost.

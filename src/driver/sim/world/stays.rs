@@ -1,7 +1,5 @@
 //! The stays of a peer on its host: arrival, crash, leaving, and the end of the run.
 
-use std::collections::VecDeque;
-
 use crate::driver::sim::connection::{LinkId, Side};
 use crate::driver::sim::event::Event;
 use crate::driver::sim::world::{INFO_HASH, World};
@@ -77,9 +75,8 @@ impl World {
         if let Some(state) = self.host_mut(peer).peer.as_mut() {
             state.handle(now, Input::Leave, &mut actions);
         }
-        let mut inputs = VecDeque::new();
         for action in actions {
-            self.carry_out(peer, action, &mut inputs);
+            self.carry_out(peer, action);
         }
         self.depart(peer, event::Event::Left);
     }

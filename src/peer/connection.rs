@@ -1,6 +1,6 @@
 //! One connection as the peer sees it: what the remote has, who chokes whom, what is asked for on either side.
 
-use smallvec::SmallVec;
+use thin_vec::ThinVec;
 
 use crate::id::{Block, BlockId, ConnId, PieceIndex};
 use crate::peer::rates::Rates;
@@ -8,7 +8,8 @@ use crate::peer::seam::{ConnSet, RemotePeer};
 use crate::time::Time;
 use crate::torrent::bitfield::{Bitfield, PieceSet};
 
-/// The state of one connection. All times are the peer's own clock.
+/// The state of one connection. All times are the peer's own clock. A peer has many of these, and only on a few does
+/// anything flow: what is only needed there takes a pointer while there is none.
 #[derive(Clone, Debug)]
 pub(crate) struct Connection {
     pub(crate) remote: RemotePeer,
@@ -18,14 +19,14 @@ pub(crate) struct Connection {
     /// When we last unchoked it, also after it was choked again.
     pub(crate) unchoked_at: Option<Time>,
     /// Our requests that are not answered yet, oldest first.
-    pub(crate) outstanding: SmallVec<[BlockId; 4]>,
+    pub(crate) outstanding: ThinVec<BlockId>,
     /// When we first asked for something since it unchoked us; from then on its rate counts.
     pub(crate) asking_since: Option<Time>,
     /// Since when it owes us a block without having delivered one.
     pub(crate) owing_since: Time,
     pub(crate) snubbed: bool,
     /// Its requests that are not answered yet, oldest first.
-    pub(crate) uploads: SmallVec<[Block; 4]>,
+    pub(crate) uploads: ThinVec<Block>,
     pub(crate) rates: Rates,
     /// Requests we took back and that it may have answered all the same.
     pub(crate) cancelled: u32,
@@ -40,11 +41,11 @@ impl Connection {
             opened_at: now,
             counted_as_seed: false,
             unchoked_at: None,
-            outstanding: SmallVec::new(),
+            outstanding: ThinVec::new(),
             asking_since: None,
             owing_since: now,
             snubbed: false,
-            uploads: SmallVec::new(),
+            uploads: ThinVec::new(),
             rates: Rates::default(),
             cancelled: 0,
             unrequested: 0,
@@ -100,7 +101,7 @@ pub(crate) struct Connections {
 
 impl Connections {
     /// Room is made for so many at a time: memory is what limits the number of simulated peers.
-    const ROOM: usize = 16;
+    const ROOM: usize = 8;
 
     pub(crate) fn new(torrent_pieces: u32) -> Connections {
         Connections {

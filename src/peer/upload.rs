@@ -1,6 +1,7 @@
 //! Who may download from us, and which block goes out next.
 
 use smallvec::SmallVec;
+use thin_vec::ThinVec;
 
 use crate::event::Event;
 use crate::id::{Block, ConnId, PieceIndex};
@@ -132,7 +133,7 @@ impl Peer {
         let Some(connection) = self.connections.get_mut(conn) else { return };
         let held = connection.unchoked_at.map_or(Span::MAX, |since| now.since(since));
         // Given back and not only emptied: most connections are choked most of the time.
-        connection.uploads = SmallVec::new();
+        connection.uploads = ThinVec::new();
         let remote = connection.remote.index;
         assert!(
             !self.connections.interested.contains(conn) || held >= self.policy.round,

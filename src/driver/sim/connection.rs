@@ -1,5 +1,7 @@
 //! A simulated connection: two ends, one latency, and the rule that a choke never overtakes a block.
 
+use thin_vec::ThinVec;
+
 use crate::event::CloseReason;
 use crate::id::{ConnId, PeerIndex};
 use crate::time::Span;
@@ -129,13 +131,13 @@ pub(super) struct End {
     /// Those of them that have come through, or never will.
     settled: u32,
     /// What arrived here but must not overtake blocks that were begun before it: how many, and what, in order.
-    held: Vec<(u32, Delivery)>,
+    held: ThinVec<(u32, Delivery)>,
 }
 
 impl Connection {
     /// A connection that is being dialled: open at neither end.
     pub(super) fn new(dialling: (PeerIndex, u32), answering: (PeerIndex, u32), latency: Span) -> Connection {
-        let end = |(host, stay)| End { host, stay, conn: None, begun: 0, settled: 0, held: Vec::new() };
+        let end = |(host, stay)| End { host, stay, conn: None, begun: 0, settled: 0, held: ThinVec::new() };
         Connection { ends: [end(dialling), end(answering)], latency, pending: 0, vacant: false }
     }
 
@@ -186,7 +188,12 @@ impl End {
             return Vec::new();
         }
         let still = self.held.iter().position(|(after, _)| *after > self.settled).unwrap_or(self.held.len());
-        self.held.drain(..still).map(|(_, delivery)| delivery).collect()
+        let released = self.held.drain(..still).map(|(_, delivery)| delivery).collect();
+        if self.held.is_empty() {
+            // Given back: hardly any connection ever holds anything.
+            self.held = ThinVec::new();
+        }
+        released
     }
 }
 

@@ -13,7 +13,7 @@ use crate::torrent::layout::Layout;
 use crate::wire::message::Payload;
 
 /// Room for connections is made for so many at a time: memory limits the number of hosts.
-const ROOM: usize = 16;
+const ROOM: usize = 8;
 
 /// One participant and the machine it runs on.
 #[derive(Clone, Debug)]

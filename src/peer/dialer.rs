@@ -162,6 +162,8 @@ impl Dialer {
             self.dialing += 1;
             return Some(addr);
         }
+        // Given back: most peers learn most addresses once.
+        self.ready = VecDeque::new();
         None
     }
 

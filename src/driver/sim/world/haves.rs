@@ -97,8 +97,9 @@ impl World {
     }
 
     fn put_in_order(&self, peer: PeerIndex, due: &mut [Have]) {
-        let host = self.host(peer);
-        due.sort_by_key(|have| place(host, &self.connections, &self.queue, peer, have));
+        let place = |have: &Have| place(self.host(peer), &self.connections, &self.queue, peer, have);
+        // Only within an instant is anything else looked up.
+        due.sort_by(|one, other| one.at.cmp(&other.at).then_with(|| place(one).cmp(&place(other))));
     }
 
     /// Where the peer only notes them, in any order.

@@ -64,7 +64,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     loop {
         // Asked before the files are read: whoever has ended has written everything.
         let lives = sources.iter().any(|source| source.member.is_running());
-        let told = more(&mut sources)?;
+        let mut told = more(&mut sources)?;
+        told.iter_mut().for_each(|(_, told)| name_first(told, &state));
         let skipped = match args.lines {
             Some(lines) if first => told.len().saturating_sub(lines),
             _ => 0,
@@ -79,6 +80,18 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         }
         first = false;
         thread::sleep(PAUSE);
+    }
+}
+
+/// A tracker knows its peers by their addresses alone.
+fn name_first(told: &mut Told, state: &State) {
+    let at = |text: &str, peer: &Member| {
+        let addr = peer.listens.first()?;
+        let rest = text.strip_prefix(addr.as_str())?.strip_prefix(' ')?;
+        Some(format!("{} {rest}", peer.name))
+    };
+    if let Some(text) = state.peers.iter().find_map(|peer| at(&told.text, peer)) {
+        told.text = text;
     }
 }
 

@@ -1,19 +1,27 @@
 //! `minibit tracker`: one tracker in the foreground.
 
+use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
 
 use super::signals::Signals;
 use super::{Exit, parent, unrepeatable_random_seed};
 use crate::net::announce::TrackerUrl;
 use crate::net::clock::Clock;
 use crate::net::open_files::OpenFiles;
-use crate::net::tracker_server::{Limits, Listen, TrackerServer};
+use crate::net::tracker_server::{Change, Limits, Listen, TrackerServer};
 use crate::time::Span;
 use crate::tracker::{Settings, Tracker};
 use crate::units::parse_span;
+use crate::wire::announce::AnnounceEvent;
 
 /// Where a tracker listens that was told nothing else.
 const DEFAULT_HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 6969);
+
+/// Lines of a log that may wait to be printed.
+const UNTOLD: usize = 1_024;
 
 /// Runs one tracker until Ctrl-C.
 ///
@@ -40,6 +48,9 @@ pub(super) struct Args {
     /// How many seconds of its time pass in a second
     #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = time_scale)]
     time_scale: f64,
+    /// Print who comes, completes and leaves, a line each on stdout
+    #[arg(long)]
+    log: bool,
     /// End when stdin ends: with the program that started it, whatever ends that
     #[arg(long)]
     until_stdin_ends: bool,
@@ -80,11 +91,47 @@ async fn serve(args: Args) -> anyhow::Result<Exit> {
     let limits = Limits::default();
     // Where the system allows fewer, connections are closed earlier.
     let _files = OpenFiles::reserve(limits.connections as u64);
-    let server = TrackerServer::start(&listen, tracker, Clock::start(args.time_scale), limits)?;
+    let clock = Clock::start(args.time_scale);
+    let (watcher, mut changes) = mpsc::channel(UNTOLD);
+    let server = match args.log {
+        true => TrackerServer::start_watched(&listen, tracker, clock, limits, watcher)?,
+        false => TrackerServer::start(&listen, tracker, clock, limits)?,
+    };
     for url in server.urls() {
         println!("listening on {url}");
     }
-    let exit = signals.next().await;
+    let exit = loop {
+        tokio::select! {
+            exit = signals.next() => break exit,
+            Some(change) = changes.recv() => say(&change),
+        }
+    };
     server.stop().await;
+    while let Ok(change) = changes.try_recv() {
+        say(&change);
+    }
     Ok(exit)
+}
+
+/// With the time, because nobody else knows it. The tracker goes on where nobody hears it.
+fn say(change: &Change) {
+    let Change { addr, event, left, told } = change;
+    let what = match event {
+        AnnounceEvent::Started => "came",
+        AnnounceEvent::Completed => "is complete",
+        AnnounceEvent::Stopped => "left",
+        AnnounceEvent::None => "is still there",
+    };
+    let left = match left {
+        Some(0) | None => String::new(),
+        Some(left) => format!(", lacks {left} bytes"),
+    };
+    let told = match told {
+        Ok(_) if *event == AnnounceEvent::Stopped => String::new(),
+        Ok(1) => "; told of 1 peer".to_owned(),
+        Ok(peers) => format!("; told of {peers} peers"),
+        Err(refusal) => format!("; refused: {}", refusal.reason),
+    };
+    let now = Timestamp::now();
+    let _ = writeln!(io::stdout(), "{now:.3} {addr} {what}{left}{told}");
 }

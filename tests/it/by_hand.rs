@@ -206,6 +206,12 @@ fn a_split_file_is_brought_together_watched_and_cleaned_up_by_hand() {
     assert!(!pids.iter().any(|pid| runs(pid)));
     assert!(swarm.minibit(&["status"]).done().contains("stopped"));
     assert!(swarm.minibit(&["logs", "peer_1"]).done().contains("has left"), "the log stays until cleanup");
+    let tracker = swarm.minibit(&["logs", "tracker"]).done();
+    for sentence in
+        [" tracker  peer_2 came, lacks ", " peer_2 is complete; told of ", " tracker  peer_3 left\n"]
+    {
+        assert!(tracker.contains(sentence), "{sentence:?} is not in:\n{tracker}");
+    }
     assert_eq!(swarm.minibit(&["stop"]).done(), "nothing to stop in .: nothing runs\n");
 
     let removed = swarm.minibit(&["cleanup"]).done();
@@ -234,6 +240,22 @@ fn peers_may_be_started_before_their_tracker() {
     here.done();
     swarm.until_rebuilt(3);
     assert!(swarm.logs().contains("asks the tracker again: "), "{}", swarm.logs());
+}
+
+#[test]
+fn peers_ask_the_trackers_that_their_torrent_names() {
+    let swarm = Swarm::split("2");
+    let port = free_port();
+    let (nobody, url) =
+        (format!("http://127.0.0.1:{}/announce", free_port()), format!("udp://127.0.0.1:{port}/announce"));
+    swarm.minibit(&["split", "story.txt", "--peers", "2", "--tracker", &nobody, "--tracker", &url]).done();
+    let started = swarm.minibit(&["start", "peers"]);
+    assert!(started.done().contains(&format!("ask {nobody} {url}\n")), "{}", started.stdout());
+    assert_eq!(started.stderr(), "", "they were told whom to ask");
+    let tracker = swarm.minibit(&["start", "tracker", "--udp", &format!("127.0.0.1:{port}")]);
+    assert_eq!(tracker.stderr(), "");
+    tracker.done();
+    swarm.until_rebuilt(2);
 }
 
 #[test]

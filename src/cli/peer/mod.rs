@@ -237,7 +237,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     ended
 }
 
-fn read_metainfo(path: &Path) -> anyhow::Result<Metainfo> {
+pub(super) fn read_metainfo(path: &Path) -> anyhow::Result<Metainfo> {
     let bytes =
         std::fs::read(path).map_err(|error| Usage(format!("cannot read {}: {error}", path.display())))?;
     let metainfo = Metainfo::parse(&bytes);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::{begin, notice_gone};
-use crate::cli::peer::{Conduct, OnComplete};
+use crate::cli::peer::{Conduct, OnComplete, read_metainfo};
 use crate::cli::swarm::folder::SwarmFolder;
 use crate::cli::swarm::heading::PEER;
 use crate::cli::swarm::launch::Launched;
@@ -27,7 +27,8 @@ pub(in crate::cli) struct Args {
     /// How many; peers beyond those that split dealt to start with nothing [default: as many as split dealt to]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_PEERS)))]
     peers: Option<u32>,
-    /// Whom to ask for peers; may be repeated [default: the tracker that `minibit start tracker` starts]
+    /// Whom to ask for peers; may be repeated [default: those that `minibit split --tracker` named, or else the one that
+    /// `minibit start tracker` starts]
     #[arg(long = "tracker", value_name = "URL", value_parser = TrackerUrl::parse)]
     trackers: Vec<TrackerUrl>,
     /// Where peer_1 listens, the others on the ports that follow [default: ports that the system chooses]
@@ -46,6 +47,7 @@ pub(in crate::cli) struct Args {
 pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     args.conduct.policy()?;
     let dealt = dealt(&args.out)?;
+    let own = read_metainfo(&args.out.join(PEERS).join(&dealt.torrent))?.announce.concat();
     let (folder, _lock, mut state) = begin(&args.out)?;
     let running = state.peers.iter().filter(|peer| peer.is_running()).count();
     if running > 0 {
@@ -58,13 +60,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     notice_gone(&state.peers);
 
     let tracker = state.tracker.as_ref().filter(|tracker| tracker.is_running());
-    state.announce = match tracker {
-        _ if !args.trackers.is_empty() => args.trackers.iter().map(ToString::to_string).collect(),
-        Some(tracker) => tracker.listens.clone(),
-        None => vec![tracker::default_url().to_string()],
+    let named: Vec<String> = args.trackers.iter().map(ToString::to_string).collect();
+    let (asked, waiting) = match tracker {
+        _ if !named.is_empty() => (Asked::These(named), false),
+        _ if !own.is_empty() => (Asked::Own(own), false),
+        Some(tracker) => (Asked::These(tracker.listens.clone()), false),
+        None => (Asked::These(vec![tracker::default_url().to_string()]), true),
     };
-    let waiting = args.trackers.is_empty() && tracker.is_none();
-    start(args, &dealt, &folder, &mut state)?;
+    start(args, &dealt, &asked, &folder, &mut state)?;
 
     for peer in &state.peers {
         match peer.end {
@@ -83,6 +86,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// Whom the peers ask for each other; URLs.
+enum Asked {
+    /// Those of the torrent itself, in the tiers it has them in.
+    Own(Vec<String>),
+    These(Vec<String>),
+}
+
 /// What split left to be shared.
 fn dealt(out: &Path) -> anyhow::Result<Marker> {
     let peers = out.join(PEERS);
@@ -96,10 +106,21 @@ fn dealt(out: &Path) -> anyhow::Result<Marker> {
 }
 
 /// All of them or none: where one cannot start, the others are ended again.
-fn start(args: &Args, dealt: &Marker, folder: &SwarmFolder, state: &mut State) -> anyhow::Result<()> {
+fn start(
+    args: &Args,
+    dealt: &Marker,
+    asked: &Asked,
+    folder: &SwarmFolder,
+    state: &mut State,
+) -> anyhow::Result<()> {
     let before = state.clone();
+    let (Asked::Own(urls) | Asked::These(urls)) = asked;
+    state.announce.clone_from(urls);
+    let own = matches!(asked, Asked::Own(_));
+    let tracker = |url: &String| ["--tracker".into(), url.into()];
+    let trackers: Vec<OsString> = if own { Vec::new() } else { urls.iter().flat_map(tracker).collect() };
     let mut launched = Vec::new();
-    let started = launch_all(args, dealt, folder, state, &mut launched);
+    let started = launch_all(args, dealt, &trackers, folder, state, &mut launched);
     match &started {
         Ok(()) => launched.into_iter().for_each(Launched::let_go),
         Err(_) => {
@@ -116,6 +137,7 @@ fn start(args: &Args, dealt: &Marker, folder: &SwarmFolder, state: &mut State) -
 fn launch_all(
     args: &Args,
     dealt: &Marker,
+    trackers: &[OsString],
     folder: &SwarmFolder,
     state: &mut State,
     launched: &mut Vec<Launched>,
@@ -125,7 +147,7 @@ fn launch_all(
     for number in 1..=count {
         let name = format!("{PEER}_{number}");
         let mut words = words(args, dealt, number)?;
-        words.extend(state.announce.iter().flat_map(|url| ["--tracker".into(), url.into()]));
+        words.extend_from_slice(trackers);
         words.extend(["--records".into(), folder.recorded(&name).into()]);
         words.extend(["--one-of".into(), format!("{number}/{count}").into()]);
         words.extend(["--random-seed".into(), random_seed.to_string().into()]);

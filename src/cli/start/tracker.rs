@@ -91,7 +91,7 @@ fn wait(
 
 /// The tracker's command line: what is not said it decides itself.
 fn words(args: &Args) -> Vec<OsString> {
-    let mut words: Vec<OsString> = vec!["tracker".into()];
+    let mut words: Vec<OsString> = vec!["tracker".into(), "--log".into()];
     let mut say = |option: &str, value: String| words.extend([option.into(), value.into()]);
     args.http.iter().for_each(|addr| say("--http", addr.to_string()));
     args.udp.iter().for_each(|addr| say("--udp", addr.to_string()));

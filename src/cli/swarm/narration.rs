@@ -82,8 +82,13 @@ impl Narrator {
         } else if let Some(error) = line.strip_prefix("minibit: ") {
             (self.last, format!("ended with an error: {error}"))
         } else {
-            (self.last, line.to_owned())
+            match line.split_once(' ').map(|(when, text)| (when.parse(), text)) {
+                // A tracker says itself when something was.
+                Some((Ok(when), text)) => (when, text.to_owned()),
+                _ => (self.last, line.to_owned()),
+            }
         };
+        self.last = self.last.max(at);
         Some(Told { at, text })
     }
 
@@ -288,6 +293,11 @@ mod tests {
         assert_eq!(
             (error.text.as_str(), error.at.as_second()),
             ("ended with an error: the disk is full", 10)
+        );
+        let tracker = peer.printed("1970-01-01T00:01:00.5Z 127.0.0.1:7000 came, lacks 8 bytes").unwrap();
+        assert_eq!(
+            (tracker.text.as_str(), tracker.at.as_millisecond()),
+            ("127.0.0.1:7000 came, lacks 8 bytes", 60_500)
         );
         assert_eq!(peer.printed("thread 'main' panicked").unwrap().text, "thread 'main' panicked");
     }

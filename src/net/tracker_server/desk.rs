@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::metrics::Counters;
@@ -12,7 +13,7 @@ use crate::net::clock::Clock;
 use crate::time::Span;
 use crate::tracker::{Families, Load, Tracker};
 use crate::wire::announce::reply::Answer;
-use crate::wire::announce::{AnnounceRequest, AnnounceResponse, ScrapeResponse};
+use crate::wire::announce::{AnnounceEvent, AnnounceRequest, AnnounceResponse, Refusal, ScrapeResponse};
 
 /// However short the tracker's interval, expired entries are not looked for more often.
 const SHORTEST_SWEEP: Span = Span::from_secs(1);
@@ -22,13 +23,26 @@ pub(super) struct Desk {
     tracker: Mutex<Tracker>,
     clock: Clock,
     opened: Instant,
+    watcher: Option<mpsc::Sender<Change>>,
     pub counters: Counters,
 }
 
+/// A peer came, completed or left, as it said itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Where it says it listens.
+    pub addr: SocketAddr,
+    pub event: AnnounceEvent,
+    /// Bytes it lacks, if it says so.
+    pub left: Option<u64>,
+    /// How many peers it was told of, or why it was refused.
+    pub told: Result<usize, Refusal>,
+}
+
 impl Desk {
-    pub fn open(tracker: Tracker, clock: Clock) -> Desk {
+    pub fn open(tracker: Tracker, clock: Clock, watcher: Option<mpsc::Sender<Change>>) -> Desk {
         let (tracker, counters) = (Mutex::new(tracker), Counters::default());
-        Desk { tracker, clock, opened: Instant::now(), counters }
+        Desk { tracker, clock, opened: Instant::now(), watcher, counters }
     }
 
     /// Wall time since the tracker started.
@@ -47,8 +61,16 @@ impl Desk {
         request: &AnnounceRequest,
         families: Families,
     ) -> Answer<AnnounceResponse> {
-        let mut tracker = self.tracker();
-        tracker.announce(self.clock.now(), addr, request, families)
+        let answer = self.tracker().announce(self.clock.now(), addr, request, families);
+        if let Some(watcher) = &self.watcher
+            && request.event != AnnounceEvent::None
+        {
+            let told = answer.as_ref().map(|response| response.peers.len()).map_err(Clone::clone);
+            let change = Change { addr, event: request.event, left: request.left, told };
+            // A watcher that falls behind misses some; nobody is kept waiting for it.
+            let _ = watcher.try_send(change);
+        }
+        answer
     }
 
     pub fn scrape(&self, info_hashes: &[InfoHash]) -> ScrapeResponse {
@@ -80,5 +102,36 @@ impl Desk {
     /// run backwards for the tracker.
     fn tracker(&self) -> MutexGuard<'_, Tracker> {
         self.tracker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tracker::Settings;
+
+    #[test]
+    fn a_watcher_hears_who_comes_and_goes_and_keeps_nobody_waiting() {
+        let (watcher, mut changes) = mpsc::channel(2);
+        let desk = Desk::open(Tracker::new(Settings::default(), 1), Clock::start(1.0), Some(watcher));
+        let addr: SocketAddr = "127.0.0.1:7000".parse().unwrap();
+        let announce = |event| {
+            let request = AnnounceRequest {
+                info_hash: InfoHash([1; 20]),
+                peer_id: PeerId([2; 20]),
+                port: addr.port(),
+                uploaded: 0,
+                downloaded: 0,
+                left: Some(5),
+                event,
+                num_want: None,
+            };
+            desk.announce(addr, &request, Families::Both).unwrap();
+        };
+        use AnnounceEvent::{Completed, Started, Stopped};
+        [Started, AnnounceEvent::None, Completed, Stopped].into_iter().for_each(announce);
+        let heard: Vec<Change> = std::iter::from_fn(|| changes.try_recv().ok()).collect();
+        let change = |event| Change { addr, event, left: Some(5), told: Ok(0) };
+        assert_eq!(heard, [change(Started), change(Completed)], "there was no room for the third");
     }
 }

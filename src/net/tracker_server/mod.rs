@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket, UdpSocket};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -22,6 +23,7 @@ use crate::net::clock::Clock;
 use crate::tracker::Tracker;
 
 use connection_ids::ConnectionIds;
+pub use desk::Change;
 use desk::Desk;
 use http::Door;
 use places::Places;
@@ -85,6 +87,27 @@ impl TrackerServer {
         clock: Clock,
         limits: Limits,
     ) -> io::Result<TrackerServer> {
+        TrackerServer::begin(listen, tracker, clock, limits, None)
+    }
+
+    /// The same, and tells `watcher` who comes and goes; it misses some where it falls behind.
+    pub fn start_watched(
+        listen: &Listen,
+        tracker: Tracker,
+        clock: Clock,
+        limits: Limits,
+        watcher: mpsc::Sender<Change>,
+    ) -> io::Result<TrackerServer> {
+        TrackerServer::begin(listen, tracker, clock, limits, Some(watcher))
+    }
+
+    fn begin(
+        listen: &Listen,
+        tracker: Tracker,
+        clock: Clock,
+        limits: Limits,
+        watcher: Option<mpsc::Sender<Change>>,
+    ) -> io::Result<TrackerServer> {
         let (mut listeners, mut sockets, mut listening) = (Vec::new(), Vec::new(), Listen::default());
         for addr in &listen.http {
             let listener = listen_for_http(*addr, limits).map_err(|error| explain(*addr, &error))?;
@@ -98,7 +121,7 @@ impl TrackerServer {
         }
 
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let desk = Arc::new(Desk::open(tracker, clock));
+        let desk = Arc::new(Desk::open(tracker, clock, watcher));
         let places = Places::new(limits.connections);
         for listener in listeners {
             let (desk, places, stop) = (desk.clone(), places.clone(), stop.clone());

@@ -13,6 +13,7 @@ use crate::units::Rate;
 
 pub use crate::torrent::split::Distribution;
 pub use crate::tracker::Settings as TrackerSettings;
+pub use crate::wire::announce::Protocol;
 pub use content::{Content, ContentFile, ContentSource};
 pub use overlay::Overlay;
 
@@ -31,6 +32,8 @@ pub struct Scenario {
     pub content: Content,
     pub distribution: Distribution,
     pub tracker: TrackerSettings,
+    /// How peers ask it; in virtual time they need neither.
+    pub tracker_protocol: Protocol,
     pub overlay: Overlay,
     pub policy: Policy,
     /// In the order of the file.
@@ -180,6 +183,7 @@ pub(crate) mod testing {
             },
             distribution: Distribution::RandomSubset,
             tracker: TrackerSettings { interval: Span::from_secs(30), peers_returned: 50 },
+            tracker_protocol: Protocol::Http,
             overlay: Overlay::Tracker { dial: None },
             policy: Policy::default(),
             cohorts,

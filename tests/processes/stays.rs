@@ -32,6 +32,17 @@ fn count(records: &[Record], which: impl Fn(&Event) -> bool) -> usize {
 }
 
 #[test]
+fn peers_find_each_other_over_a_udp_tracker_too() {
+    let plan = scenario(
+        "title = 'UDP'\ndriver = 'processes'\n[content]\nsize = '160 KiB'\n[tracker]\nprotocol = 'udp'\n\
+         [peers.peer]\ncount = 4\n",
+    );
+    let (outcome, records) = carried_out(&plan, env!("CARGO_BIN_EXE_minibit"));
+    assert_eq!(outcome.ended, Ended::Complete);
+    assert_eq!(count(&records, |event| *event == Event::Completed), 4);
+}
+
+#[test]
 fn fifty_peers_complete() {
     let folder = Folder::new();
     folder.file(

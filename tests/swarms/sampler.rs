@@ -6,7 +6,7 @@ use minibit::peer::preset::Preset;
 use minibit::rng::{Entity, Purpose, Stream};
 use minibit::scenario::{
     Arrival, Behaviour, Cohort, Content, ContentSource, Distribution, DriverKind, OnComplete, Overlay,
-    Scenario, StartWith, TrackerSettings,
+    Protocol, Scenario, StartWith, TrackerSettings,
 };
 use minibit::time::{Span, Time};
 use minibit::torrent::layout::Layout;
@@ -38,6 +38,7 @@ pub fn scenario(seed: u64) -> (Scenario, Options) {
             interval: Span::from_secs(draw.between(5, 120)),
             peers_returned: draw.between(5, 50) as u32,
         },
+        tracker_protocol: Protocol::Http,
         overlay: overlay(&mut draw, &cohorts),
         policy: policy(&mut draw),
         cohorts,

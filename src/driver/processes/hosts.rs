@@ -15,8 +15,8 @@ use crate::driver::real_time::{Begun, Hosting, Stay};
 use crate::id::PeerIndex;
 use crate::net::clock::Clock;
 use crate::peer::Neighbours;
-use crate::scenario::Scenario;
 use crate::scenario::overlay::Place;
+use crate::scenario::{Protocol, Scenario};
 use crate::time::Span;
 use crate::units::format_span;
 
@@ -78,11 +78,15 @@ impl<'a> Hosts<'a> {
         // The wire counts in seconds, so less is not possible on it.
         let interval = format_span(self.scenario.tracker.interval.max(Span::from_secs(1)));
         let peers_returned = self.scenario.tracker.peers_returned.to_string();
+        let listen = match self.scenario.tracker_protocol {
+            Protocol::Http => "--http",
+            Protocol::Udp => "--udp",
+        };
         move |at| {
             let mut command = Command::new(&program);
             command.args(["tracker", "--until-stdin-ends", "--random-seed", &random_seed]);
             command.args(["--time-scale", &time_scale, "--interval", &interval]);
-            command.args(["--peers-returned", &peers_returned, "--http", &at.to_string()]);
+            command.args(["--peers-returned", &peers_returned, listen, &at.to_string()]);
             command
         }
     }

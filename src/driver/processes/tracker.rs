@@ -92,8 +92,8 @@ async fn listening(command: Command, stderr: &std::path::Path) -> Result<(Child,
     }
 }
 
-/// `http://IP:PORT/…`
+/// `http://IP:PORT/…`, or the same with `udp`.
 fn address(url: &str) -> Option<SocketAddr> {
-    let rest = url.strip_prefix("http://")?;
+    let (_, rest) = url.split_once("://")?;
     rest.split('/').next()?.parse().ok()
 }

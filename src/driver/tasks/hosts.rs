@@ -36,7 +36,8 @@ impl Hosting for Hosts<'_> {
         // All peers may announce at once.
         let connections = limits.connections.max(2 * scenario.peers() as usize);
         let limits = Limits { connections, ..limits };
-        let server = TrackerServer::start(&Listen::http(self.tracker_addr), tracker, clock, limits)
+        let listen = Listen::at(scenario.tracker_protocol, self.tracker_addr);
+        let server = TrackerServer::start(&listen, tracker, clock, limits)
             .map_err(io_error("cannot start the tracker".into()))?;
         self.tracker = Some(server);
         Ok(())
@@ -49,7 +50,7 @@ impl Hosting for Hosts<'_> {
             &member.plan,
             Beginning {
                 listener: listen(member.addr)?,
-                tracker: TrackerUrl::http_at(self.tracker_addr),
+                tracker: TrackerUrl::at(self.around.scenario.tracker_protocol, self.tracker_addr),
                 have: member.have.clone(),
                 store: stay.store,
                 neighbours: stay.neighbours,

@@ -8,7 +8,7 @@ use crate::driver::sim;
 use crate::event::{Event, Record};
 use crate::id::{PeerIndex, PieceIndex};
 use crate::scenario::testing::{cohort, scenario};
-use crate::scenario::{Cohort, Distribution, OnComplete, Overlay, StartWith};
+use crate::scenario::{Cohort, Distribution, OnComplete, Overlay, Protocol, StartWith};
 use crate::time::Time;
 use crate::torrent::layout::Layout;
 use crate::units::Rate;
@@ -123,6 +123,16 @@ fn peers_started_before_their_tracker_find_each_other_once_it_is_there() {
     assert_eq!(outcome.ended, Ended::Complete);
     assert!(records.iter().any(|record| matches!(record.event, Event::AnnounceFailed { .. })));
     assert!(outcome.at >= Time::ZERO + Span::from_secs(10));
+}
+
+#[test]
+fn a_tracker_over_udp_does_as_well_even_where_it_comes_late() {
+    let seeds = seed_and_leechers(3);
+    let plan = Scenario { time_scale: 50.0, tracker_protocol: Protocol::Udp, ..scenario(seeds) };
+    let late = Options { tracker_after: Span::from_secs(5), ..Options::default() };
+    let (outcome, records) = carried_out(&plan, &late);
+    assert_eq!(outcome.ended, Ended::Complete);
+    assert!(records.iter().any(|record| matches!(record.event, Event::AnnounceFailed { .. })));
 }
 
 #[test]

@@ -16,9 +16,9 @@ use tokio::net::lookup_host;
 use tokio::time::timeout;
 
 use crate::wire::announce::reply::ReplyError;
-use crate::wire::announce::{AnnounceRequest, AnnounceResponse, Refusal};
+use crate::wire::announce::{AnnounceRequest, AnnounceResponse, Protocol, Refusal};
 
-pub use url::{Protocol, TrackerUrl, TrackerUrlError};
+pub use url::{TrackerUrl, TrackerUrlError};
 
 /// How long to wait, in wall time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

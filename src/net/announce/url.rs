@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use hyper::Uri;
 
+use crate::wire::announce::Protocol;
+
 /// Of HTTP; for UDP there is none.
 const HTTP_PORT: u16 = 80;
 
@@ -17,21 +19,12 @@ pub struct TrackerUrl {
     path_and_query: String,
 }
 
-/// How a tracker is spoken to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// BEP 3.
-    Http,
-    /// BEP 15.
-    Udp,
-}
+const PROTOCOLS: [Protocol; 2] = [Protocol::Http, Protocol::Udp];
 
-impl Protocol {
-    fn scheme(self) -> &'static str {
-        match self {
-            Protocol::Http => "http",
-            Protocol::Udp => "udp",
-        }
+fn scheme_of(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Http => "http",
+        Protocol::Udp => "udp",
     }
 }
 
@@ -49,9 +42,7 @@ impl TrackerUrl {
         let not_a_url = || TrackerUrlError::NotAUrl(url.to_owned());
         let uri: Uri = url.parse().map_err(|_| not_a_url())?;
         let scheme = uri.scheme_str().ok_or_else(not_a_url)?;
-        let known = [Protocol::Http, Protocol::Udp]
-            .into_iter()
-            .find(|known| known.scheme().eq_ignore_ascii_case(scheme));
+        let known = PROTOCOLS.into_iter().find(|known| scheme_of(*known).eq_ignore_ascii_case(scheme));
         let protocol = known
             .ok_or_else(|| TrackerUrlError::Scheme { url: url.to_owned(), scheme: scheme.to_owned() })?;
         let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(not_a_url)?;
@@ -73,7 +64,8 @@ impl TrackerUrl {
         TrackerUrl::at(Protocol::Udp, addr)
     }
 
-    fn at(protocol: Protocol, addr: SocketAddr) -> TrackerUrl {
+    /// The URL of one of our own trackers.
+    pub fn at(protocol: Protocol, addr: SocketAddr) -> TrackerUrl {
         let host = match addr.ip() {
             IpAddr::V4(ip) => ip.to_string(),
             IpAddr::V6(ip) => format!("[{ip}]"),
@@ -109,7 +101,7 @@ fn port(uri: &Uri, protocol: Protocol, host: &str) -> Option<u16> {
 
 impl fmt::Display for TrackerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}{}", self.protocol.scheme(), self.authority(), self.path_and_query)
+        write!(f, "{}://{}{}", scheme_of(self.protocol), self.authority(), self.path_and_query)
     }
 }
 

@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use crate::net::announce::TrackerUrl;
 use crate::net::clock::Clock;
 use crate::tracker::Tracker;
+use crate::wire::announce::Protocol;
 
 use connection_ids::ConnectionIds;
 pub use desk::Change;
@@ -67,6 +68,14 @@ impl Listen {
     /// On one UDP port.
     pub fn udp(addr: SocketAddr) -> Listen {
         Listen { http: Vec::new(), udp: vec![addr] }
+    }
+
+    /// On one port of this kind.
+    pub fn at(protocol: Protocol, addr: SocketAddr) -> Listen {
+        match protocol {
+            Protocol::Http => Listen::http(addr),
+            Protocol::Udp => Listen::udp(addr),
+        }
     }
 }
 

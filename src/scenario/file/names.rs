@@ -1,7 +1,7 @@
 //! How the file spells what the code calls by a variant: the same table reads and writes.
 
 use crate::peer::policy::{ChokerPolicy, PickerPolicy, SeedRule, StartedFirst};
-use crate::scenario::{Behaviour, DriverKind, StartWith};
+use crate::scenario::{Behaviour, DriverKind, Protocol, StartWith};
 
 pub(super) const DRIVERS: &[(&str, DriverKind)] =
     &[("sim", DriverKind::Sim), ("tasks", DriverKind::Tasks), ("processes", DriverKind::Processes)];
@@ -12,6 +12,8 @@ impl DriverKind {
         name_of(DRIVERS, &self)
     }
 }
+
+pub(super) const PROTOCOLS: &[(&str, Protocol)] = &[("http", Protocol::Http), ("udp", Protocol::Udp)];
 
 pub(super) const PICKERS: &[(&str, PickerPolicy)] = &[
     ("rarest-first", PickerPolicy::RarestFirst),

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::cohorts::read_cohorts;
-use super::names::DRIVERS;
+use super::names::{DRIVERS, PROTOCOLS};
 use super::overlay::{check_overlay, read_overlay};
 use super::policy::{check_policy, read_policy};
 use super::report::Problem;
 use super::section::{Section, Wrong, choice, line, quantity, some_time, text, whole};
 use super::tree::{Kind, Table, Value};
 use crate::scenario::{
-    Cohort, Content, ContentFile, ContentSource, Distribution, DriverKind, Scenario, StartWith,
+    Cohort, Content, ContentFile, ContentSource, Distribution, DriverKind, Protocol, Scenario, StartWith,
     TrackerSettings,
 };
 use crate::time::Span;
@@ -54,7 +54,7 @@ pub(super) fn resolve(document: &Table, context: &mut Context) -> Result<Scenari
     let time_limit = top.read("time_limit", problems, some_time);
     let content = read_content(top.section("content", problems), context, problems);
     let distribution = read_distribution(top.section("distribution", problems), problems);
-    let tracker = read_tracker(top.section("tracker", problems), problems);
+    let (tracker, tracker_protocol) = read_tracker(top.section("tracker", problems), problems);
     let overlay = read_overlay(top.section("overlay", problems), problems);
     let policy = read_policy(top.section("policy", problems), problems);
     let cohorts = read_cohorts(top.section("peers", problems), problems);
@@ -76,6 +76,7 @@ pub(super) fn resolve(document: &Table, context: &mut Context) -> Result<Scenari
             content,
             distribution,
             tracker,
+            tracker_protocol,
             overlay,
             policy,
             cohorts,
@@ -243,15 +244,17 @@ fn read_distribution(mut section: Section<'_>, problems: &mut Vec<Problem>) -> D
     distribution
 }
 
-fn read_tracker(mut section: Section<'_>, problems: &mut Vec<Problem>) -> TrackerSettings {
+fn read_tracker(mut section: Section<'_>, problems: &mut Vec<Problem>) -> (TrackerSettings, Protocol) {
     let interval = section.read("interval", problems, some_time);
     let peers_returned = section.read("peers_returned", problems, whole(1..=Scenario::MAX_PEERS));
+    let protocol = section.read("protocol", problems, choice(PROTOCOLS));
     section.finish(problems);
     let default = TrackerSettings::default();
-    TrackerSettings {
+    let settings = TrackerSettings {
         interval: interval.unwrap_or(default.interval),
         peers_returned: peers_returned.unwrap_or(default.peers_returned),
-    }
+    };
+    (settings, protocol.unwrap_or(Protocol::Http))
 }
 
 /// What only shows when content, distribution and cohorts stand together.

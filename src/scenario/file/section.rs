@@ -25,6 +25,7 @@ const ALL_KEYS: &[&str] = &[
     "distribution.pieces",
     "tracker.interval",
     "tracker.peers_returned",
+    "tracker.protocol",
     "overlay.kind",
     "overlay.dial",
     "overlay.degree",

@@ -6,7 +6,7 @@ use super::*;
 use crate::peer::policy::{ChokerPolicy, PickerPolicy, Policy};
 use crate::peer::preset::Preset;
 use crate::scenario::{
-    Arrival, Behaviour, ContentSource, Distribution, DriverKind, OnComplete, Overlay, StartWith,
+    Arrival, Behaviour, ContentSource, Distribution, DriverKind, OnComplete, Overlay, Protocol, StartWith,
 };
 use crate::time::{Span, Time};
 use crate::units::Rate;
@@ -45,6 +45,7 @@ fn every_key_is_read_and_the_order_of_the_file_kept() {
     assert_eq!((layout.total(), layout.piece_size(), layout.block_size()), (1 << 20, 64 << 10, 16 << 10));
     assert_eq!(base.distribution, Distribution::Fixed { pieces_each: 10 });
     assert_eq!((base.tracker.interval, base.tracker.peers_returned), (Span::from_secs(60), 25));
+    assert_eq!(base.tracker_protocol, Protocol::Udp);
     assert_eq!(base.overlay, Overlay::Tracker { dial: Some(7) });
     assert_eq!((base.policy.picker, base.policy.choker), (PickerPolicy::Sequential, ChokerPolicy::Rarity));
     assert_eq!((base.policy.unchoke_slots, base.policy.optimistic_slots), (3, 2));

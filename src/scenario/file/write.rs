@@ -3,12 +3,12 @@
 use std::fmt::Write;
 
 use super::expect::told;
-use super::names::{BEHAVIOURS, CHOKERS, PICKERS, SEED_RULES, START_WITH, STARTED_FIRST, name_of};
+use super::names::{BEHAVIOURS, CHOKERS, PICKERS, PROTOCOLS, SEED_RULES, START_WITH, STARTED_FIRST, name_of};
 use super::resolve::hex;
 use super::{Axis, Expect, ScenarioFile};
 use crate::peer::policy::Policy;
 use crate::scenario::{
-    Arrival, Behaviour, Cohort, Content, ContentSource, Distribution, OnComplete, Overlay, Scenario,
+    Arrival, Behaviour, Cohort, Content, ContentSource, Distribution, OnComplete, Overlay, Protocol, Scenario,
 };
 use crate::time::{Span, Time};
 use crate::units::{Rate, format_frequency, format_size, format_span};
@@ -67,6 +67,9 @@ impl Writer {
         self.section("tracker");
         self.text("interval", &format_span(scenario.tracker.interval));
         self.bare("peers_returned", scenario.tracker.peers_returned);
+        if self.whole || scenario.tracker_protocol != Protocol::Http {
+            self.text("protocol", name_of(PROTOCOLS, &scenario.tracker_protocol));
+        }
         if self.whole || scenario.overlay != (Overlay::Tracker { dial: None }) {
             self.overlay(scenario.overlay);
         }

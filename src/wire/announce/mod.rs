@@ -12,6 +12,15 @@ use std::net::SocketAddr;
 use crate::id::{InfoHash, PeerId};
 use crate::time::Span;
 
+/// How a tracker is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// BEP 3.
+    Http,
+    /// BEP 15.
+    Udp,
+}
+
 /// Of more swarms than this nobody is told with one scrape: so many fit into a packet (BEP 15).
 pub const MAX_SCRAPED: usize = 74;
 

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::peer::policy::{Pipeline, SeedRule, StartedFirst};
-use crate::scenario::file::names::{BEHAVIOURS, CHOKERS, DRIVERS, PICKERS, SEED_RULES, STARTED_FIRST};
+use crate::scenario::file::names::{
+    BEHAVIOURS, CHOKERS, DRIVERS, PICKERS, PROTOCOLS, SEED_RULES, STARTED_FIRST,
+};
 use crate::scenario::{Cohort, Content, TrackerSettings};
 use crate::torrent::layout::Layout;
 use proptest::option;
@@ -99,7 +101,7 @@ fn scenario() -> impl Strategy<Value = Scenario> {
         // Possible from three peers on.
         Just(Overlay::RandomRegular { degree: 2 }),
     ];
-    (top, content, distribution, (span(), 1..99u32), overlay, policy(), cohorts).prop_map(
+    (top, content, distribution, (span(), 1..99u32, names(PROTOCOLS)), overlay, policy(), cohorts).prop_map(
         |(top, (total, block, factor), distribution, tracker, overlay, policy, cohorts)| Scenario {
             name: "swarm".to_owned(),
             title: top.0,
@@ -114,6 +116,7 @@ fn scenario() -> impl Strategy<Value = Scenario> {
             },
             distribution,
             tracker: TrackerSettings { interval: tracker.0, peers_returned: tracker.1 },
+            tracker_protocol: tracker.2,
             overlay,
             policy,
             cohorts: cohorts.into_iter().map(|(name, cohort)| Cohort { name, ..cohort }).collect(),

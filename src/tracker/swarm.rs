@@ -13,7 +13,10 @@ use crate::time::Time;
 use crate::wire::announce::SwarmCounts;
 
 /// One peer of a swarm. Its address names it, since an address cannot be claimed for somebody else.
+///
+/// A line of the cache for each: they are read a few at a time, from all over a swarm.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 pub(super) struct Entry {
     pub addr: SocketAddr,
     pub peer_id: PeerId,
@@ -121,12 +124,13 @@ impl Swarm {
             let drawn = range.start + drawn;
             if own.is_some_and(|own| drawn >= own) { drawn + 1 } else { drawn }
         };
-        let drawn = draw_distinct(others, count.min(others), rng).into_iter().map(skip_own);
-        let mut sample: Vec<SocketAddr> = drawn
+        let count = count.min(others);
+        let drawn = draw_distinct(others, count, rng).into_iter().map(skip_own);
+        let others = drawn
             .filter_map(|place| self.v4.get(place).or_else(|| self.v6.get(place - self.v4.len())))
-            .filter(|entry| entry.peer_id != peer_id)
-            .map(|entry| entry.addr)
-            .collect();
+            .filter(|entry| entry.peer_id != peer_id);
+        let mut sample = Vec::with_capacity(count);
+        sample.extend(others.map(|entry| entry.addr));
         rng.shuffle(&mut sample);
         sample
     }

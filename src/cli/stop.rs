@@ -11,6 +11,7 @@ use super::Exit;
 use super::swarm::folder::SwarmFolder;
 use super::swarm::process::Signal;
 use super::swarm::state::{End, Member, State};
+use super::swarm::{note, say};
 use crate::time::Span;
 use crate::units::parse_span;
 
@@ -45,12 +46,12 @@ const PAUSE: Duration = Duration::from_millis(10);
 pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     let folder = SwarmFolder::beside_peers(&args.out);
     if !folder.path().is_dir() {
-        println!("nothing to stop in {}", args.out.display());
+        say(format_args!("nothing to stop in {}", args.out.display()));
         return Ok(Exit::Done);
     }
     let _lock = folder.lock()?;
     let Some(mut state) = State::read(&folder)? else {
-        println!("nothing to stop in {}", args.out.display());
+        say(format_args!("nothing to stop in {}", args.out.display()));
         return Ok(Exit::Done);
     };
     let within = Duration::from_nanos(args.within.as_nanos());
@@ -62,12 +63,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         stopping.stop(&mut state.tracker.iter_mut().collect::<Vec<_>>());
     }
     if stopping.touched == 0 {
-        println!("nothing to stop in {}: nothing runs", args.out.display());
+        say(format_args!("nothing to stop in {}: nothing runs", args.out.display()));
         return Ok(Exit::Done);
     }
     if let Err(error) = state.write(&folder) {
         // They have ended all the same.
-        eprintln!("note: how they ended is not written down: {error:#}");
+        note(format_args!("how they ended is not written down: {error:#}"));
     }
     if stopping.refused.is_empty() { Ok(Exit::Done) } else { bail!("{}", stopping.refused.join("; ")) }
 }
@@ -89,7 +90,7 @@ impl Stopping {
             match member.process.signal(Signal::Terminate) {
                 Ok(true) => asked.push(&mut **member),
                 Ok(false) => {
-                    println!("{} had ended before: {}", member.name, member.absence());
+                    say(format_args!("{} had ended before: {}", member.name, member.absence()));
                     member.end = Some(End::Gone);
                 }
                 Err(error) => self.refused.push(format!("cannot end {}: {error}", named(member))),
@@ -118,13 +119,13 @@ impl Stopping {
                     member.end = Some(end);
                     match end {
                         End::Killed => {
-                            println!(
+                            say(format_args!(
                                 "{} did not leave within {} s and was killed",
                                 member.name,
                                 self.within.as_secs_f64()
-                            );
+                            ));
                         }
-                        End::Stopped | End::Gone | End::Left => println!("{} stopped", member.name),
+                        End::Stopped | End::Gone | End::Left => say(format_args!("{} stopped", member.name)),
                     }
                 }
                 is_running

@@ -321,3 +321,25 @@ fn the_scripts_are_the_same_commands() {
     script("cleanup", &[]).done();
     assert_eq!(swarm.folder.everything().len(), 1, "only the user's file is left");
 }
+
+#[test]
+fn whoever_does_not_listen_to_the_end_changes_nothing() {
+    let swarm = Swarm::split("3");
+    let unheard = |command: &str| {
+        let script = format!("set -o pipefail; \"$0\" {command} | true");
+        let minibit = swarm.folder.command(&[]);
+        let mut bash = Command::new("bash");
+        bash.args(["-c", &script]).arg(minibit.get_program()).current_dir(swarm.folder.path(""));
+        Ran::of(bash).done();
+    };
+    unheard("start tracker --http 127.0.0.1:0");
+    unheard("start peers");
+    swarm.until_rebuilt(3);
+    unheard("logs");
+    unheard("logs --follow");
+    unheard("status");
+    unheard("stop");
+    let status = swarm.status();
+    let peers = status["peers"].as_array().unwrap();
+    assert!(peers.iter().chain([&status["tracker"]]).all(|member| member["state"] == "stopped"), "{status}");
+}

@@ -6,6 +6,7 @@ mod tracker;
 use std::path::Path;
 
 use super::swarm::folder::{Lock, SwarmFolder};
+use super::swarm::note;
 use super::swarm::state::{Member, State};
 use super::{Exit, Usage};
 
@@ -42,6 +43,6 @@ fn begin(out: &Path) -> anyhow::Result<(SwarmFolder, Lock, State)> {
 fn notice_gone<'a>(earlier: impl IntoIterator<Item = &'a Member>) {
     for member in earlier.into_iter().filter(|member| member.end.is_none() && !member.is_running()) {
         let pid = member.process.pid;
-        eprintln!("note: {} of an earlier start (pid {pid}) ended: {}", member.name, member.absence());
+        note(format_args!("{} of an earlier start (pid {pid}) ended: {}", member.name, member.absence()));
     }
 }

@@ -12,6 +12,7 @@ use crate::cli::swarm::folder::SwarmFolder;
 use crate::cli::swarm::heading::PEER;
 use crate::cli::swarm::launch::Launched;
 use crate::cli::swarm::state::{End, Member, State};
+use crate::cli::swarm::{note, say};
 use crate::cli::{Exit, Usage, tracker, unrepeatable_random_seed};
 use crate::net::announce::TrackerUrl;
 use crate::torrent::split::MAX_PEERS;
@@ -71,17 +72,20 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
 
     for peer in &state.peers {
         match peer.end {
-            Some(_) => println!("{} has the whole file already, and has left", peer.name),
-            None => {
-                println!("{} listens on {} (pid {})", peer.name, peer.listens.join(" "), peer.process.pid)
-            }
+            Some(_) => say(format_args!("{} has the whole file already, and has left", peer.name)),
+            None => say(format_args!(
+                "{} listens on {} (pid {})",
+                peer.name,
+                peer.listens.join(" "),
+                peer.process.pid
+            )),
         }
     }
-    println!("{} peers of {} ask {}", state.peers.len(), dealt.torrent, state.announce.join(" "));
+    say(format_args!("{} peers of {} ask {}", state.peers.len(), dealt.torrent, state.announce.join(" ")));
     if waiting {
-        eprintln!(
-            "note: no tracker runs here yet; the peers keep asking until one does: minibit start tracker"
-        );
+        note(format_args!(
+            "no tracker runs here yet; the peers keep asking until one does: minibit start tracker"
+        ));
     }
     Ok(Exit::Done)
 }

@@ -10,6 +10,7 @@ use super::{begin, notice_gone};
 use crate::cli::swarm::folder::{SwarmFolder, TRACKER};
 use crate::cli::swarm::launch::Launched;
 use crate::cli::swarm::state::{Member, State};
+use crate::cli::swarm::{note, say};
 use crate::cli::{Exit, Usage, tracker};
 use crate::time::Span;
 use crate::units::format_span;
@@ -63,15 +64,15 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     launched.let_go();
 
     let listens = state.tracker.as_ref().map(|tracker| tracker.listens.clone()).unwrap_or_default();
-    println!("tracker listens on {} (pid {pid})", listens.join(" "));
+    say(format_args!("tracker listens on {} (pid {pid})", listens.join(" ")));
     let unheard = state.peers.iter().any(Member::is_running)
         && !state.announce.iter().any(|announced| listens.contains(announced));
     if unheard {
-        eprintln!(
-            "note: the peers that run ask another tracker: {}; `minibit stop peers` and start them again, or start \
+        note(format_args!(
+            "the peers that run ask another tracker: {}; `minibit stop peers` and start them again, or start \
              the tracker there",
             state.announce.join(" ")
-        );
+        ));
     }
     Ok(Exit::Done)
 }
@@ -92,10 +93,10 @@ fn wait(
 /// The tracker's command line: what is not said it decides itself.
 fn words(args: &Args) -> Vec<OsString> {
     let mut words: Vec<OsString> = vec!["tracker".into(), "--log".into()];
-    let mut say = |option: &str, value: String| words.extend([option.into(), value.into()]);
-    args.http.iter().for_each(|addr| say("--http", addr.to_string()));
-    args.udp.iter().for_each(|addr| say("--udp", addr.to_string()));
-    args.interval.iter().for_each(|interval| say("--interval", format_span(*interval)));
-    args.peers_returned.iter().for_each(|count| say("--peers-returned", count.to_string()));
+    let mut add = |option: &str, value: String| words.extend([option.into(), value.into()]);
+    args.http.iter().for_each(|addr| add("--http", addr.to_string()));
+    args.udp.iter().for_each(|addr| add("--udp", addr.to_string()));
+    args.interval.iter().for_each(|interval| add("--interval", format_span(*interval)));
+    args.peers_returned.iter().for_each(|count| add("--peers-returned", count.to_string()));
     words
 }

@@ -11,3 +11,16 @@ pub(super) mod process;
 mod recent;
 pub(super) mod standing;
 pub(super) mod state;
+
+use std::fmt::Display;
+use std::io::{self, Write as _};
+
+/// On stdout, whether somebody reads it or not: what is being started or ended must not stop halfway.
+pub(super) fn say(line: impl Display) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// The same on stderr: what a user may want to act on.
+pub(super) fn note(line: impl Display) {
+    let _ = writeln!(io::stderr(), "note: {line}");
+}

@@ -53,6 +53,7 @@ impl Folder {
     }
 
     /// The same, with stderr in a file of the folder.
+    #[cfg(target_os = "linux")]
     pub fn start_with_log(&self, args: &[&str], log: &str) -> Running {
         let log = fs::File::create(self.path(log)).unwrap();
         Running::start(self.command(args), log.into())

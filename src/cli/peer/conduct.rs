@@ -20,7 +20,7 @@ pub(in crate::cli) struct Conduct {
     /// Whom it unchokes: tit-for-tat, rarity, random or unchoke-all [default: tit-for-tat]
     #[arg(long, value_name = "NAME", help_heading = "Policy and links")]
     choker: Option<String>,
-    /// Any key of a scenario's section [policy], as `policy.unchoke_slots=2`; may be given several times
+    /// Any key of a scenario's section `policy`, as `policy.unchoke_slots=2`; may be given several times
     #[arg(long, value_name = "KEY=VALUE", help_heading = "Policy and links")]
     set: Vec<String>,
     /// How fast it sends, as `64 KiB/s` [default: as fast as it goes]

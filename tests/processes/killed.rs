@@ -191,8 +191,10 @@ fn registered(addr: SocketAddr, info_hash: &str) -> u64 {
 }
 
 #[test]
-fn ctrl_c_ends_every_process_and_keeps_what_there_is() {
-    let Run { folder, run, children } = Run::start();
+fn ctrl_c_ends_every_process_even_a_frozen_one_and_keeps_what_there_is() {
+    let run = Run::start();
+    run.peer("leecher-5").freeze();
+    let Run { folder, run, children } = run;
     run.interrupt();
     assert_eq!(run.code(), 130);
     assert!(children.iter().all(|child| !child.lives()));

@@ -32,6 +32,11 @@ impl Process {
         kill(self.pid);
     }
 
+    /// SIGSTOP: it does nothing any more, and is still there.
+    pub fn freeze(&self) {
+        signal("-STOP", self.pid);
+    }
+
     /// What follows an option in its command.
     pub fn option(&self, name: &str) -> Option<&str> {
         let at = self.command.iter().position(|word| word == name)?;
@@ -40,7 +45,11 @@ impl Process {
 }
 
 pub fn kill(pid: u32) {
-    let sent = std::process::Command::new("kill").args(["-KILL", &pid.to_string()]).status();
+    signal("-KILL", pid);
+}
+
+fn signal(signal: &str, pid: u32) {
+    let sent = std::process::Command::new("kill").args([signal, &pid.to_string()]).status();
     assert!(sent.unwrap().success());
 }
 

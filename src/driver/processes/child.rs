@@ -33,7 +33,7 @@ pub(super) struct Child {
 /// What comes from a process.
 #[derive(Debug)]
 pub(super) enum Said {
-    /// At least one, without their ends.
+    /// At least one, with their ends.
     Lines(Vec<String>),
     /// It has ended, and its parent has taken notice.
     Ended(io::Result<ExitStatus>),
@@ -73,7 +73,8 @@ impl Child {
         }
     }
 
-    /// Ends its stdin and waits until it is gone; one that does not go is killed.
+    /// Ends its stdin and waits until it is gone; one that does not go is killed. (It must have given its stdout to no
+    /// process of its own: that would be waited for too.)
     pub(super) async fn end(mut self) {
         self.stdin = None;
         let until = Instant::now() + GOODBYE;
@@ -149,4 +150,46 @@ fn stand_apart(command: &mut Command) {
     /// CREATE_NEW_PROCESS_GROUP
     const NEW_GROUP: u32 = 0x200;
     command.creation_flags(NEW_GROUP);
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str, folder: &Path) -> Child {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        Child::start(command, &folder.join("log")).expect("there is a shell")
+    }
+
+    #[tokio::test]
+    async fn a_process_is_heard_line_by_line_and_ends_with_its_stdin() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = shell("read name; echo hello $name; cat", folder.path());
+        child.tell("you\n");
+        let Some(Said::Lines(lines)) = child.next().await else { panic!("it says something first") };
+        assert_eq!(lines, ["hello you\n"]);
+        child.end().await;
+    }
+
+    #[tokio::test]
+    async fn a_process_that_does_not_go_is_killed() {
+        let folder = tempfile::tempdir().unwrap();
+        let began = Instant::now();
+        shell("exec sleep 600", folder.path()).end().await;
+        assert!(began.elapsed() >= GOODBYE);
+        assert!(began.elapsed() < Duration::from_secs(60));
+    }
+
+    #[tokio::test]
+    async fn its_last_words_are_those_on_stderr() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = shell(
+            "for word in no good reason at all; do echo $word >&2; echo >&2; done; exit 3",
+            folder.path(),
+        );
+        let Some(Said::Ended(Ok(status))) = child.next().await else { panic!("it says nothing else") };
+        assert_eq!((status.code(), child.last_words().as_str()), (Some(3), "reason; at; all"));
+        assert!(child.next().await.is_none());
+    }
 }

@@ -61,3 +61,36 @@ pub(super) fn line(word: &impl Serialize) -> String {
         serde_json::to_string(word).expect("it has no map whose keys are not text, and nothing that fails");
     line + "\n"
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_on_processes_shows_words_as_they_are() {
+        let page = include_str!("../../../docs/processes.md");
+        let addr = |text: &str| text.parse().unwrap();
+        for word in [
+            line(&Order::Listen(addr("127.0.0.1:0"))),
+            line(&Order::Leave),
+            line(&Order::Stop),
+            line(&Word::Ready),
+            line(&Word::Listening(addr("127.0.0.1:40123"))),
+        ] {
+            assert!(page.contains(&format!("`{}`", word.trim_end())), "{word}");
+        }
+        let begin = Begin { clock_start_unix_ns: 1, tracker: String::new(), have: vec![0x80], dial: None };
+        let over = Over { totals: Totals::default(), lateness: LatenessCounts::default(), failed: None };
+        let begin = serde_json::to_value(Order::Begin(begin)).unwrap();
+        let over = serde_json::to_value(Word::Over(over)).unwrap();
+        for (word, value) in [("begin", &begin), ("over", &over)] {
+            assert!(page.contains(&format!("{{\"{word}\":")), "{word}");
+            for field in value[word].as_object().unwrap().keys() {
+                assert!(
+                    page.contains(&format!("`{field}`")) || page.contains(&format!("\"{field}\":")),
+                    "{field}"
+                );
+            }
+        }
+    }
+}

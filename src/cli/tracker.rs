@@ -11,7 +11,7 @@ use super::{Exit, parent, unrepeatable_random_seed};
 use crate::net::announce::TrackerUrl;
 use crate::net::clock::Clock;
 use crate::net::open_files::OpenFiles;
-use crate::net::tracker_server::{Change, Limits, Listen, TrackerServer};
+use crate::net::tracker_server::{Announced, Limits, Listen, TrackerServer};
 use crate::time::Span;
 use crate::tracker::{Settings, Tracker};
 use crate::units::parse_span;
@@ -48,7 +48,7 @@ pub(super) struct Args {
     /// How many seconds of its time pass in a second
     #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = time_scale)]
     time_scale: f64,
-    /// Print who comes, completes and leaves, a line each on stdout
+    /// Print every announce, a line each on stdout
     #[arg(long)]
     log: bool,
     /// End when stdin ends: with the program that started it, whatever ends that
@@ -92,7 +92,7 @@ async fn serve(args: Args) -> anyhow::Result<Exit> {
     // Where the system allows fewer, connections are closed earlier.
     let _files = OpenFiles::reserve(limits.connections as u64);
     let clock = Clock::start(args.time_scale);
-    let (watcher, mut changes) = mpsc::channel(UNTOLD);
+    let (watcher, mut announces) = mpsc::channel(UNTOLD);
     let server = match args.log {
         true => TrackerServer::start_watched(&listen, tracker, clock, limits, watcher)?,
         false => TrackerServer::start(&listen, tracker, clock, limits)?,
@@ -103,19 +103,19 @@ async fn serve(args: Args) -> anyhow::Result<Exit> {
     let exit = loop {
         tokio::select! {
             exit = signals.next() => break exit,
-            Some(change) = changes.recv() => say(&change),
+            Some(announced) = announces.recv() => say(&announced),
         }
     };
     server.stop().await;
-    while let Ok(change) = changes.try_recv() {
-        say(&change);
+    while let Ok(announced) = announces.try_recv() {
+        say(&announced);
     }
     Ok(exit)
 }
 
 /// With the time, because nobody else knows it. The tracker goes on where nobody hears it.
-fn say(change: &Change) {
-    let Change { addr, event, left, told } = change;
+fn say(announced: &Announced) {
+    let Announced { addr, event, left, told } = announced;
     let what = match event {
         AnnounceEvent::Started => "came",
         AnnounceEvent::Completed => "is complete",

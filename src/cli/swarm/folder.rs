@@ -106,7 +106,7 @@ impl SwarmFolder {
     pub(in crate::cli) fn write_state(&self, state: &str) -> anyhow::Result<()> {
         let (next, file) = (self.0.join(STATE_IN_THE_MAKING), self.state_file());
         let write = || {
-            let mut making = File::create(&next)?;
+            let mut making = create_anew(&next)?;
             making.write_all(state.as_bytes())?;
             making.sync_all()?;
             fs::rename(&next, &file)
@@ -154,6 +154,14 @@ impl SwarmFolder {
     /// What lies in it, to be removed.
     pub(in crate::cli) fn contents(&self) -> io::Result<Contents> {
         Contents::of_files(&self.0, STATE, is_named_as_ours)
+    }
+}
+
+/// An empty file of this name. What has the name already goes; of a link that is the link, not what it leads to.
+pub(in crate::cli) fn create_anew(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => File::create_new(path),
     }
 }
 

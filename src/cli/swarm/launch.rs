@@ -2,7 +2,7 @@
 //! file. A program that was launched is ended again unless it is let go.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
+use super::folder::create_anew;
 use super::process::Process;
 
 /// For a program to listen: a peer checks the blocks it has before.
@@ -33,7 +34,7 @@ impl Launched {
     /// Runs `minibit` with these arguments; `printed` is made anew.
     pub(in crate::cli) fn start(name: &str, args: &[OsString], printed: &Path) -> anyhow::Result<Launched> {
         let cannot_write = || format!("cannot write {}", printed.display());
-        let stdout = File::create(printed).with_context(cannot_write)?;
+        let stdout = create_anew(printed).with_context(cannot_write)?;
         let stderr = stdout.try_clone().with_context(cannot_write)?;
         let program = std::env::current_exe().context("cannot find minibit itself")?;
         let mut command = Command::new(&program);

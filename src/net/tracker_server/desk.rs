@@ -23,13 +23,13 @@ pub(super) struct Desk {
     tracker: Mutex<Tracker>,
     clock: Clock,
     opened: Instant,
-    watcher: Option<mpsc::Sender<Change>>,
+    watcher: Option<mpsc::Sender<Announced>>,
     pub counters: Counters,
 }
 
-/// A peer came, completed or left, as it said itself.
+/// What a peer said, and what it heard.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct Announced {
     /// Where it says it listens.
     pub addr: SocketAddr,
     pub event: AnnounceEvent,
@@ -40,7 +40,7 @@ pub struct Change {
 }
 
 impl Desk {
-    pub fn open(tracker: Tracker, clock: Clock, watcher: Option<mpsc::Sender<Change>>) -> Desk {
+    pub fn open(tracker: Tracker, clock: Clock, watcher: Option<mpsc::Sender<Announced>>) -> Desk {
         let (tracker, counters) = (Mutex::new(tracker), Counters::default());
         Desk { tracker, clock, opened: Instant::now(), watcher, counters }
     }
@@ -62,13 +62,11 @@ impl Desk {
         families: Families,
     ) -> Answer<AnnounceResponse> {
         let answer = self.tracker().announce(self.clock.now(), addr, request, families);
-        if let Some(watcher) = &self.watcher
-            && request.event != AnnounceEvent::None
-        {
+        if let Some(watcher) = &self.watcher {
             let told = answer.as_ref().map(|response| response.peers.len()).map_err(Clone::clone);
-            let change = Change { addr, event: request.event, left: request.left, told };
+            let announced = Announced { addr, event: request.event, left: request.left, told };
             // A watcher that falls behind misses some; nobody is kept waiting for it.
-            let _ = watcher.try_send(change);
+            let _ = watcher.try_send(announced);
         }
         answer
     }
@@ -112,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_watcher_hears_who_comes_and_goes_and_keeps_nobody_waiting() {
-        let (watcher, mut changes) = mpsc::channel(2);
+        let (watcher, mut announced) = mpsc::channel(2);
         let desk = Desk::open(Tracker::new(Settings::default(), 1), Clock::start(1.0), Some(watcher));
         let addr: SocketAddr = "127.0.0.1:7000".parse().unwrap();
         let announce = |event| {
@@ -129,9 +127,9 @@ mod tests {
             desk.announce(addr, &request, Families::Both).unwrap();
         };
         use AnnounceEvent::{Completed, Started, Stopped};
-        [Started, AnnounceEvent::None, Completed, Stopped].into_iter().for_each(announce);
-        let heard: Vec<Change> = std::iter::from_fn(|| changes.try_recv().ok()).collect();
-        let change = |event| Change { addr, event, left: Some(5), told: Ok(0) };
-        assert_eq!(heard, [change(Started), change(Completed)], "there was no room for the third");
+        [Started, Completed, Stopped].into_iter().for_each(announce);
+        let heard: Vec<Announced> = std::iter::from_fn(|| announced.try_recv().ok()).collect();
+        let of = |event| Announced { addr, event, left: Some(5), told: Ok(0) };
+        assert_eq!(heard, [of(Started), of(Completed)], "there was no room for the third");
     }
 }

@@ -24,7 +24,7 @@ use crate::tracker::Tracker;
 use crate::wire::announce::Protocol;
 
 use connection_ids::ConnectionIds;
-pub use desk::Change;
+pub use desk::Announced;
 use desk::Desk;
 use http::Door;
 use places::Places;
@@ -99,13 +99,13 @@ impl TrackerServer {
         TrackerServer::begin(listen, tracker, clock, limits, None)
     }
 
-    /// The same, and tells `watcher` who comes and goes; it misses some where it falls behind.
+    /// The same, and tells `watcher` of every announce; it misses some where it falls behind.
     pub fn start_watched(
         listen: &Listen,
         tracker: Tracker,
         clock: Clock,
         limits: Limits,
-        watcher: mpsc::Sender<Change>,
+        watcher: mpsc::Sender<Announced>,
     ) -> io::Result<TrackerServer> {
         TrackerServer::begin(listen, tracker, clock, limits, Some(watcher))
     }
@@ -115,7 +115,7 @@ impl TrackerServer {
         tracker: Tracker,
         clock: Clock,
         limits: Limits,
-        watcher: Option<mpsc::Sender<Change>>,
+        watcher: Option<mpsc::Sender<Announced>>,
     ) -> io::Result<TrackerServer> {
         let (mut listeners, mut sockets, mut listening) = (Vec::new(), Vec::new(), Listen::default());
         for addr in &listen.http {

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::{Swarm, runs, signal};
+use super::{Swarm, free_port, runs, signal};
 
 #[test]
 fn a_killed_peer_is_noticed_and_the_others_go_on() {
@@ -28,18 +28,26 @@ fn a_killed_peer_is_noticed_and_the_others_go_on() {
 }
 
 #[test]
-fn a_killed_tracker_is_started_again_and_the_peers_find_it() {
+fn a_killed_tracker_is_started_again_and_everybody_is_registered_again() {
     let swarm = Swarm::split("2");
-    swarm.start_tracker();
-    let url = swarm.status()["tracker"]["listens"][0].as_str().unwrap().to_owned();
+    let http = format!("127.0.0.1:{}", free_port());
+    let tracker = ["start", "tracker", "--http", &http, "--interval", "1 s"];
+    swarm.minibit(&tracker).done();
+    swarm.start_slow_peers();
+    swarm.until("they are under way", |status| status["peers"][0]["state"] == "downloading");
     signal("KILL", &swarm.tracker_pid());
     swarm.until("it is gone", |status| status["tracker"]["running"] == false);
-    swarm.minibit(&["start", "peers", "--tracker", &url]).done();
-    let http = url.trim_start_matches("http://").trim_end_matches("/announce");
-    let again = swarm.minibit(&["start", "tracker", "--http", http]);
+    swarm.minibit(&["status"]).fails(1, "");
+
+    let again = swarm.minibit(&tracker);
     assert!(again.stderr().contains("note: tracker of an earlier start"), "{}", again.stderr());
     again.done();
-    swarm.until_rebuilt(2);
+    swarm.until("everybody has announced again", |_| {
+        let told = swarm.minibit(&["logs", "tracker"]).done();
+        ["peer_1 is still there", "peer_2 is still there"].iter().all(|registered| told.contains(registered))
+    });
+    let status = swarm.status();
+    assert!(status["peers"].as_array().unwrap().iter().all(|peer| peer["connections"] == 1), "{status}");
 }
 
 #[test]

@@ -120,3 +120,17 @@ fn a_folder_of_somebody_else_and_a_broken_state_file_are_left_alone() {
         .fails(2, "end the processes it names by hand");
     swarm.minibit(&["stop"]).fails(2, "end the processes it names by hand");
 }
+
+#[test]
+fn links_in_the_place_of_its_files_lead_nowhere() {
+    let swarm = Swarm::split("1");
+    let canary = swarm.folder.file("canary", "mine");
+    swarm.folder.file(".minibit-swarm/state.toml", "generator = \"minibit\"\n");
+    for name in ["tracker.log", "peer_1.log", "peer_1.jsonl", "state.tmp"] {
+        std::os::unix::fs::symlink(&canary, swarm.folder.path(&format!(".minibit-swarm/{name}"))).unwrap();
+    }
+    swarm.start_tracker();
+    swarm.minibit(&["start", "peers"]).done();
+    swarm.until_rebuilt(1);
+    assert_eq!(fs::read(canary).unwrap(), b"mine");
+}

@@ -119,6 +119,8 @@ fn hand_on(stdout: Option<ChildStdout>, to: &mpsc::Sender<Said>) {
             let mut line = String::new();
             match reader.read_line(&mut line) {
                 Ok(0) | Err(_) => return,
+                // It was killed while it said something: half of it means nothing.
+                Ok(_) if !line.ends_with('\n') => return,
                 Ok(_) => lines.push(line),
             }
         }
@@ -170,6 +172,14 @@ mod tests {
         let Some(Said::Lines(lines)) = child.next().await else { panic!("it says something first") };
         assert_eq!(lines, ["hello you\n"]);
         child.end().await;
+    }
+
+    #[tokio::test]
+    async fn half_a_line_is_not_heard() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = shell("printf 'whole\\nhalf'", folder.path());
+        assert!(matches!(child.next().await, Some(Said::Lines(lines)) if lines == ["whole\n"]));
+        assert!(matches!(child.next().await, Some(Said::Ended(Ok(_)))));
     }
 
     #[tokio::test]

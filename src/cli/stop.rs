@@ -45,15 +45,13 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     let folder = SwarmFolder::beside_peers(&args.out);
-    if !folder.path().is_dir() {
+    // Looked at before anything is touched: a folder of somebody else is not locked either.
+    if State::read(&folder)?.is_none() {
         say(format_args!("nothing to stop in {}", args.out.display()));
         return Ok(Exit::Done);
     }
     let _lock = folder.lock()?;
-    let Some(mut state) = State::read(&folder)? else {
-        say(format_args!("nothing to stop in {}", args.out.display()));
-        return Ok(Exit::Done);
-    };
+    let mut state = State::here(&folder)?;
     let within = Duration::from_nanos(args.within.as_nanos());
     let mut stopping = Stopping { within, refused: Vec::new(), touched: 0 };
     if args.which != Some(Which::Tracker) {

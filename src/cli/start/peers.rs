@@ -129,6 +129,10 @@ fn start(
         Ok(()) => launched.into_iter().for_each(Launched::let_go),
         Err(_) => {
             drop(launched);
+            note("no peer was left running");
+            if args.port.is_some() {
+                note("--port decides where they listen; without it they take ports that are free");
+            }
             // The error that is reported is the one that came first.
             let _ = State { peers: Vec::new(), ..before }.write(folder);
         }

@@ -70,6 +70,7 @@ impl Launched {
                     return Ok(said);
                 }
                 match last_words(&printed) {
+                    Some(words) if words.starts_with(&self.name) => bail!("{words}"),
                     Some(words) => bail!("{}: {words}", self.name),
                     None => bail!("{} ended at once ({status})", self.name),
                 }

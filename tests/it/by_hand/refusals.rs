@@ -52,9 +52,9 @@ fn a_port_that_is_taken_is_named_and_nobody_is_left_running() {
     swarm.minibit(&["status"]).fails(2, "nothing was started");
 
     swarm.start_tracker();
-    swarm
-        .minibit(&["start", "peers", "--port", &(taken - 1).to_string()])
-        .fails(1, &format!("peer_2: cannot listen on 127.0.0.1:{taken}"));
+    let refused = swarm.minibit(&["start", "peers", "--port", &(taken - 1).to_string()]);
+    refused.fails(1, &format!("peer_2: cannot listen on 127.0.0.1:{taken}"));
+    refused.fails(1, "note: no peer was left running\nnote: --port decides where they listen");
     assert_eq!(swarm.status()["peers"].as_array().unwrap().len(), 0, "all or none");
     drop(holder);
     swarm.minibit(&["start", "peers"]).done();
@@ -110,6 +110,8 @@ fn a_folder_of_somebody_else_and_a_broken_state_file_are_left_alone() {
     let before = swarm.folder.everything();
     swarm.minibit(&["start", "tracker", "--http", "127.0.0.1:0"]).fails(2, "move it away");
     swarm.minibit(&["status"]).fails(2, "nothing was started");
+    swarm.minibit(&["stop"]).fails(2, "state.toml");
+    swarm.minibit(&["split", "story.txt", "--peers", "2", "--distribution", "disjoint"]).done();
     assert_eq!(before, swarm.folder.everything());
     swarm.minibit(&["cleanup"]).done();
     assert_eq!(fs::read(swarm.folder.path(".minibit-swarm/state.toml")).unwrap(), b"mine");
@@ -119,6 +121,22 @@ fn a_folder_of_somebody_else_and_a_broken_state_file_are_left_alone() {
         .minibit(&["start", "tracker", "--http", "127.0.0.1:0"])
         .fails(2, "end the processes it names by hand");
     swarm.minibit(&["stop"]).fails(2, "end the processes it names by hand");
+}
+
+#[test]
+fn files_of_the_user_among_those_of_the_swarm_stay_and_are_named() {
+    let swarm = Swarm::split("1");
+    swarm.start_tracker();
+    swarm.minibit(&["stop"]).done();
+    swarm.folder.file(".minibit-swarm/notes.txt", "mine");
+    let cleaned = swarm.minibit(&["cleanup"]);
+    cleaned.done();
+    assert!(cleaned.stderr().contains("left alone: ./.minibit-swarm/notes.txt"), "{}", cleaned.stderr());
+    let left: Vec<_> = swarm.folder.everything().into_keys().collect();
+    assert_eq!(
+        left,
+        [".minibit-swarm", ".minibit-swarm/notes.txt", "story.txt"].map(std::path::PathBuf::from)
+    );
 }
 
 #[test]

@@ -1,12 +1,14 @@
-//! Where a peer keeps its verified pieces: a directory of block files as `split` writes it, one file, or memory.
-//! Blocking: call it off the network path. It knows hashes and files, nothing of peers or connections.
+//! Where a peer keeps its verified pieces: a directory of block files as `split` writes it, one file, the
+//! files of a torrent of several, or memory. Blocking: call it off the network path. It knows hashes and files, nothing of peers or connections.
 //!
 //! A piece counts only once it is hashed *and* written; whatever a crash leaves half written fails its hash at the
 //! next [`Store::scan`] and is fetched again.
 
 mod blocks;
 mod file;
+mod folder;
 mod memory;
+mod positioned;
 mod rebuild;
 #[cfg(test)]
 mod tests;
@@ -22,11 +24,13 @@ use sha1::{Digest, Sha1};
 use crate::id::{Block, PieceIndex};
 use crate::net::store::blocks::BlockDirectory;
 use crate::net::store::file::SingleFile;
+use crate::net::store::folder::Folder;
 use crate::net::store::memory::Memory;
 use crate::peer::Verdict;
 use crate::torrent::bitfield::Bitfield;
 use crate::torrent::hash::PieceHash;
 use crate::torrent::layout::Layout;
+use crate::torrent::metainfo::Metainfo;
 
 /// The hash of every piece, in order.
 pub type PieceHashes = Arc<[PieceHash]>;
@@ -43,6 +47,7 @@ pub struct Store {
 enum Place {
     Blocks(BlockDirectory),
     File(SingleFile),
+    Folder(Folder),
     Memory(Memory),
 }
 
@@ -65,6 +70,8 @@ pub enum StoreError {
     Link(PathBuf),
     #[error("{} is another file than the torrent's; move it away or choose another folder", .0.display())]
     Occupied(PathBuf),
+    #[error("the padding in piece {0} is not zeros, as BEP 47 demands: the torrent is broken")]
+    Padding(PieceIndex),
 }
 
 fn advice(error: &io::Error) -> &'static str {
@@ -96,6 +103,17 @@ impl Store {
         Ok(Store { layout, hashes, place })
     }
 
+    /// Pieces at their places in the torrent's files below `below`, sparse ones, each made with its full length where it
+    /// is missing. A file that is there must have its length already. Padding is in none (BEP 47).
+    ///
+    /// # Errors
+    ///
+    /// Names what stands in the way: a link, which is not followed, or a file that is another one. Then nothing is made.
+    pub fn in_folder(torrent: &Metainfo, below: &Path) -> Result<Store, StoreError> {
+        let place = Place::Folder(Folder::open(torrent, below)?);
+        Ok(Store { layout: torrent.layout, hashes: torrent.piece_hashes.clone().into(), place })
+    }
+
     pub fn layout(&self) -> Layout {
         self.layout
     }
@@ -110,6 +128,7 @@ impl Store {
         match &self.place {
             Place::Blocks(blocks) => blocks.write(piece, &data),
             Place::File(file) => file.write(piece, &data),
+            Place::Folder(folder) => folder.write(piece, &data),
             Place::Memory(memory) => {
                 memory.write(piece, data);
                 Ok(())
@@ -144,6 +163,7 @@ impl Store {
         match &self.place {
             Place::Blocks(blocks) => blocks.read(block),
             Place::File(file) => file.read(block),
+            Place::Folder(folder) => folder.read(block),
             Place::Memory(memory) => memory.read(block),
         }
     }

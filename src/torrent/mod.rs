@@ -2,6 +2,7 @@
 
 pub mod bencode;
 pub mod bitfield;
+pub mod extents;
 pub mod hash;
 pub mod layout;
 pub mod metainfo;

@@ -14,6 +14,7 @@ mod misbehaviour;
 mod reference;
 mod run;
 mod scenarios;
+mod several_files;
 mod sharing;
 mod sockets;
 mod split;

@@ -46,9 +46,9 @@ const SHUTDOWN: Duration = Duration::from_secs(2);
 
 /// Runs one peer until Ctrl-C.
 ///
-/// Keeps its pieces in DIR: in the file that the torrent names, or in the block files of a folder `blocks`, as
-/// `minibit split` writes them. What is there already is checked and counts. Says `listening on IP:PORT` on stdout
-/// when it is ready, and `complete: FILE` when the file is whole (on stderr where stdout takes the records).
+/// Keeps its pieces in DIR: in the file or the folder of files that the torrent names, or in the block files of a folder
+/// `blocks`, as `minibit split` writes them. What is there already is checked and counts. Says `listening on IP:PORT` on
+/// stdout when it is ready, and `complete: FILE` when the content is whole (on stderr where stdout takes the records).
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The .torrent file

@@ -1,13 +1,13 @@
 //! Pieces at their places in one sparse file.
 
 use std::fs::File;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
 use crate::id::{Block, PieceIndex};
 use crate::net::store::StoreError;
+use crate::net::store::positioned::{read_exact_at, write_all_at};
 use crate::torrent::layout::Layout;
 
 #[derive(Debug)]
@@ -57,44 +57,4 @@ impl SingleFile {
             .map_err(|source| StoreError::Read { path: self.path.clone(), source })?;
         Ok(Bytes::from(data))
     }
-}
-
-#[cfg(unix)]
-fn write_all_at(file: &File, data: &[u8], offset: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::write_all_at(file, data, offset)
-}
-
-#[cfg(unix)]
-fn read_exact_at(file: &File, data: &mut [u8], offset: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, data, offset)
-}
-
-#[cfg(windows)]
-fn write_all_at(file: &File, mut data: &[u8], mut offset: u64) -> io::Result<()> {
-    use std::os::windows::fs::FileExt;
-    while !data.is_empty() {
-        match file.seek_write(data, offset)? {
-            0 => return Err(io::ErrorKind::WriteZero.into()),
-            written => {
-                data = &data[written..];
-                offset += written as u64;
-            }
-        }
-    }
-    Ok(())
-}
-
-#[cfg(windows)]
-fn read_exact_at(file: &File, mut data: &mut [u8], mut offset: u64) -> io::Result<()> {
-    use std::os::windows::fs::FileExt;
-    while !data.is_empty() {
-        match file.seek_read(data, offset)? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            read => {
-                data = &mut data[read..];
-                offset += read as u64;
-            }
-        }
-    }
-    Ok(())
 }

@@ -118,7 +118,8 @@ impl<E: Copy> Queue<E> {
 
     pub(super) fn pop(&mut self) -> Option<(Key, E)> {
         let next = self.calendar.pop();
-        self.present = next.map_or(self.present, |(key, _)| key);
+        // A HAVE without latency may come at a place that has passed: what it causes still comes behind everything else.
+        self.present = next.map_or(self.present, |(key, _)| self.present.max(key));
         next
     }
 
@@ -158,6 +159,22 @@ mod tests {
         queue.push(now, 0, 'c');
         let order: String = std::iter::from_fn(|| queue.pop()).map(|(_, event)| event).collect();
         assert_eq!(order, "bc");
+    }
+
+    #[test]
+    fn what_a_late_have_causes_overtakes_nothing() {
+        let mut queue = Queue::new(0..2);
+        let now = Time::from_nanos(5);
+        queue.insert(queue.have(now, 0, 1), 'a');
+        assert_eq!(queue.pop().map(|(_, event)| event), Some('a'));
+        queue.push(now, 1, 'b');
+        assert_eq!(queue.pop().map(|(_, event)| event), Some('b'));
+        queue.push(now, 1, 'd');
+        queue.insert(queue.have(now, 0, 1), 'c');
+        assert_eq!(queue.pop().map(|(_, event)| event), Some('c'));
+        queue.push(now, 1, 'e');
+        let order: String = std::iter::from_fn(|| queue.pop()).map(|(_, event)| event).collect();
+        assert_eq!(order, "de");
     }
 
     #[test]

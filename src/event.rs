@@ -151,6 +151,8 @@ pub enum CloseReason {
     TooManyRequests,
     #[error("too many blocks nobody asked for")]
     UnrequestedBlocks,
+    #[error("a reject of a request that was never sent")]
+    UnrequestedReject,
     #[error("a message of an extension that was not negotiated")]
     UnexpectedMessage,
     #[error("a message longer than allowed")]
@@ -165,7 +167,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// Every reason once.
-    pub const ALL: [CloseReason; 21] = [
+    pub const ALL: [CloseReason; 22] = [
         CloseReason::ClosedByRemote,
         CloseReason::Leaving,
         CloseReason::SelfConnection,
@@ -182,6 +184,7 @@ impl CloseReason {
         CloseReason::RequestForMissingPiece,
         CloseReason::TooManyRequests,
         CloseReason::UnrequestedBlocks,
+        CloseReason::UnrequestedReject,
         CloseReason::UnexpectedMessage,
         CloseReason::OversizedMessage,
         CloseReason::MalformedMessage,

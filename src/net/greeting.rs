@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::id::{InfoHash, PeerId};
+use crate::peer::Features;
 use crate::wire::handshake::{Handshake, HandshakeError, Opening, Reserved};
 
 /// For the connect and the handshake together (libtorrent's handshake time-out).
@@ -32,6 +33,8 @@ pub enum GreetingError {
 pub struct Introduction {
     pub info_hash: InfoHash,
     pub peer_id: PeerId,
+    /// BEP 6.
+    pub fast: bool,
 }
 
 impl Introduction {
@@ -75,9 +78,13 @@ impl Introduction {
         tokio::time::timeout(GREETING_TIMEOUT, greeting).await.unwrap_or(Err(GreetingError::TooSlow))
     }
 
-    /// Plain BEP 3: no extension is announced.
+    /// What both ends have announced.
+    pub fn in_common(self, theirs: Reserved) -> Features {
+        Features { fast: self.fast && theirs.fast(), extended: false }
+    }
+
     fn handshake(self) -> Handshake {
-        let reserved = Reserved::default();
+        let reserved = Reserved::announcing(self.fast, false);
         Handshake { reserved, info_hash: self.info_hash, peer_id: self.peer_id }
     }
 

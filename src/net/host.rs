@@ -179,7 +179,11 @@ impl Host {
             loopback_only,
         } = setup;
         let tasks = TaskTracker::new();
-        let introduction = Introduction { info_hash: peer.info_hash, peer_id: peer.peer_id };
+        let introduction = Introduction {
+            info_hash: peer.info_hash,
+            peer_id: peer.peer_id,
+            fast: peer.policy.fast_extension,
+        };
         greetings::listen(listener, introduction, clock, &inbox, &tasks, &stop);
         Host {
             index: peer.index,

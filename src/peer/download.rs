@@ -80,6 +80,13 @@ impl Peer {
         }
     }
 
+    /// The same for all but one, which has nothing to give now.
+    pub(super) fn ask_others(&mut self, now: Time, but: ConnId, actions: &mut Vec<Action>) {
+        for conn in self.connections.unchoking.clone().iter().filter(|conn| *conn != but) {
+            self.ask(now, conn, actions);
+        }
+    }
+
     /// How many requests may be outstanding. A snubbed connection is kept at one, so that it can make good.
     fn depth(&self, now: Time, connection: &Connection) -> usize {
         if connection.snubbed {
@@ -140,6 +147,7 @@ impl Peer {
                 self.cancel_other(now, other, block, actions);
             }
         }
+        self.claims_after_choke(conn);
         self.ask(now, conn, actions);
         Ok(())
     }

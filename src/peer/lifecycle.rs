@@ -9,7 +9,6 @@ use crate::peer::seam::{Action, Direction, RemotePeer};
 use crate::peer::{Peer, emit};
 use crate::time::{Span, Time};
 use crate::wire::announce::{AnnounceEvent, AnnounceRequest, AnnounceResponse};
-use crate::wire::message::{BitfieldPayload, Message};
 
 /// Two peers that dial each other at the same time find out within a path's latency; after so long they did not.
 const SETTLED_AFTER: Span = Span::from_secs(10);
@@ -44,12 +43,8 @@ impl Peer {
         self.connections.insert(conn, Connection::new(remote, now), now);
         self.heed_haves(conn);
         self.check_by(now + super::timers::KEEPALIVE_AFTER);
-        if self.schedule.is_some() {
-            self.announce_turn(now, actions);
-        } else if !self.have.is_empty() {
-            let bitfield = Message::Bitfield(BitfieldPayload::Set(self.have.clone()));
-            self.send(now, conn, bitfield, actions);
-        }
+        self.introduce_pieces(now, conn, actions);
+        self.announce_turn(now, actions);
     }
 
     /// Why this connection is not wanted. Both ends of two connections between the same two peers keep the same one:

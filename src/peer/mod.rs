@@ -14,6 +14,7 @@ pub mod choker;
 mod connection;
 mod dialer;
 mod download;
+mod fast;
 pub mod inspect;
 mod lifecycle;
 pub mod picker;

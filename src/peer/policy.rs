@@ -26,6 +26,8 @@ pub struct Policy {
     /// A connection that owes us blocks and has delivered nothing for so long is snubbed.
     pub snub_after: Span,
     pub max_connections: u32,
+    /// Announces the fast extension (BEP 6).
+    pub fast_extension: bool,
     pub pipeline: Pipeline,
 }
 
@@ -51,6 +53,8 @@ impl Default for Policy {
             snub_after: Span::from_secs(60),
             // Mainline 2003: 40 connections it makes itself.
             max_connections: 40,
+            // None of the papers' clients had it.
+            fast_extension: false,
             pipeline: Pipeline::default(),
         }
     }

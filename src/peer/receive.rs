@@ -18,8 +18,8 @@ impl Peer {
         }
         self.connections.received(conn, now);
         let first = !self.connections.heard.contains(conn);
-        // Keepalives and a DHT port say nothing about pieces: a bitfield may still follow.
-        if first && !matches!(message, Message::KeepAlive | Message::Port(_)) {
+        // These say nothing about pieces: a bitfield may still follow.
+        if first && !matches!(message, Message::KeepAlive | Message::Port(_) | Message::Extended { .. }) {
             self.connections.heard.insert(conn);
         }
         self.totals.messages_received += 1;
@@ -31,15 +31,14 @@ impl Peer {
             Message::NotInterested => self.interest_from(now, conn, false, actions),
             Message::Have(piece) => self.have_from(now, conn, piece, actions),
             Message::Bitfield(payload) => self.bitfield_from(now, conn, first, payload, actions),
-            Message::Request(block) => self.request_from(conn, block),
+            Message::Request(block) => self.request_from(now, conn, block, actions),
             Message::Piece { block, payload } => self.block_from(now, conn, block, payload, actions),
-            Message::Cancel(block) => self.cancel_from(conn, block),
-            Message::SuggestPiece(_)
-            | Message::HaveAll
-            | Message::HaveNone
-            | Message::Reject(_)
-            | Message::AllowedFast(_)
-            | Message::Extended { .. } => Err(CloseReason::UnexpectedMessage),
+            Message::Cancel(block) => self.cancel_from(now, conn, block, actions),
+            Message::HaveAll => self.have_all_from(now, conn, first, actions),
+            Message::HaveNone => self.have_none_from(conn, first),
+            Message::Reject(block) => self.reject_from(now, conn, block, actions),
+            Message::SuggestPiece(piece) | Message::AllowedFast(piece) => self.offer_from(conn, piece),
+            Message::Extended { .. } => Err(CloseReason::UnexpectedMessage),
         };
         if let Err(reason) = verdict {
             self.close(now, conn, reason, actions);
@@ -50,6 +49,13 @@ impl Peer {
         let Some(connection) = self.connections.get_mut(conn) else { return Ok(()) };
         connection.asking_since = None;
         connection.rates.forget_recent();
+        if connection.remote.features.fast {
+            // It answers every request all the same.
+            self.connections.unchoking.remove(conn);
+            self.set_starved(conn, false);
+            self.claims_after_choke(conn);
+            return Ok(());
+        }
         let given_up = std::mem::take(&mut connection.outstanding);
         // It may have unchoked us again before they came there: then it answers them, and those that follow.
         connection.cancelled = connection.cancelled.saturating_add(given_up.len() as u32);
@@ -142,7 +148,7 @@ impl Peer {
         self.picker.keeps_an_order()
     }
 
-    fn bitfield_from(
+    pub(super) fn bitfield_from(
         &mut self,
         now: Time,
         conn: ConnId,
@@ -175,33 +181,58 @@ impl Peer {
         Ok(())
     }
 
-    fn request_from(&mut self, conn: ConnId, block: Block) -> Result<(), CloseReason> {
+    fn request_from(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        block: Block,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), CloseReason> {
         if !self.layout.covers(block) || block.length > self.layout.largest_request() {
             return Err(CloseReason::BadRequest);
         }
         if !self.have.contains(block.piece) {
-            return if self.lost_a_piece { Ok(()) } else { Err(CloseReason::RequestForMissingPiece) };
+            if !self.lost_a_piece && !self.is_fast(conn) {
+                return Err(CloseReason::RequestForMissingPiece);
+            }
+            self.reject(now, conn, block, actions);
+            return Ok(());
         }
         let unchoked = self.connections.unchoked.contains(conn);
         let Some(connection) = self.connections.get_mut(conn) else { return Ok(()) };
-        // A request that crossed our choke on its way is dropped without a word (BEP 3).
-        if !unchoked || connection.uploads.contains(&block) {
+        if connection.uploads.contains(&block) {
             return Ok(());
         }
-        if connection.uploads.len() >= MAX_QUEUED_REQUESTS {
+        let (full, fast) = (connection.uploads.len() >= MAX_QUEUED_REQUESTS, connection.remote.features.fast);
+        if unchoked && full && !fast {
             return Err(CloseReason::TooManyRequests);
+        }
+        if !unchoked || full {
+            // It crossed our choke on its way: dropped without a word (BEP 3), or rejected (BEP 6).
+            self.reject(now, conn, block, actions);
+            return Ok(());
         }
         connection.uploads.push(block);
         self.connections.uploading.insert(conn);
         Ok(())
     }
 
-    fn cancel_from(&mut self, conn: ConnId, block: Block) -> Result<(), CloseReason> {
-        if let Some(connection) = self.connections.get_mut(conn) {
-            connection.uploads.retain(|queued| *queued != block);
-            if connection.uploads.is_empty() {
-                self.connections.uploading.remove(conn);
-            }
+    fn cancel_from(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        block: Block,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), CloseReason> {
+        let Some(connection) = self.connections.get_mut(conn) else { return Ok(()) };
+        let queued = connection.uploads.len();
+        connection.uploads.retain(|queued| *queued != block);
+        let taken_back = connection.uploads.len() < queued;
+        if connection.uploads.is_empty() {
+            self.connections.uploading.remove(conn);
+        }
+        if taken_back {
+            self.reject(now, conn, block, actions);
         }
         Ok(())
     }
@@ -237,14 +268,16 @@ impl Peer {
     }
 
     /// The remote is snubbed. What nobody else could be asked for because of it is taken back, if somebody else could
-    /// be: a piece that it alone was to send again, and a block whose other requester is snubbed too.
+    /// be: a piece that it alone was to send again, and a block whose other requester is snubbed too. A remote that
+    /// chokes us and rejects nothing, against BEP 6, is asked for nothing any more.
     pub(super) fn note_snub(&mut self, now: Time, conn: ConnId, actions: &mut Vec<Action>) {
         let Some(connection) = self.connections.get_mut(conn) else { return };
         connection.snubbed = true;
         emit(Event::Snubbed { remote: connection.remote.index }, actions);
         let outstanding = connection.outstanding.clone();
+        let choked = !self.connections.unchoking.contains(conn);
         for block in outstanding {
-            if self.is_blocked(conn, block) {
+            if choked || self.is_blocked(conn, block) {
                 self.picker.release(block, conn);
                 self.cancel(now, conn, block, actions);
             }

@@ -100,16 +100,14 @@ impl Peer {
         }
         let all = &self.connections;
         let silences = all.open.iter().map(|conn| all.idle_at(conn).min(all.keepalive_at(conn)));
-        let snubs = self.connections.unchoking.iter().filter_map(|conn| self.snub_at(conn));
+        let snubs = all.open.iter().filter_map(|conn| self.snub_at(conn));
         self.next_check = silences.chain(snubs).min().unwrap_or(Time::NEVER);
     }
 
-    /// When it is snubbed if no block comes: it unchoked us and owes us blocks.
+    /// When it is snubbed if no block comes: it unchoked us, or promised to answer all the same, and owes us blocks.
     fn snub_at(&self, conn: ConnId) -> Option<Time> {
         let connection = self.connections.get(conn)?;
-        let owes = self.connections.unchoking.contains(conn)
-            && !connection.outstanding.is_empty()
-            && !connection.snubbed;
+        let owes = !connection.outstanding.is_empty() && !connection.snubbed;
         owes.then(|| connection.owing_since + self.policy.snub_after)
     }
 }

@@ -1,7 +1,6 @@
 //! Who may download from us, and which block goes out next.
 
 use smallvec::SmallVec;
-use thin_vec::ThinVec;
 
 use crate::event::Event;
 use crate::id::{Block, ConnId, PieceIndex};
@@ -128,12 +127,12 @@ impl Peer {
         self.send(now, conn, Message::Unchoke, actions);
     }
 
-    /// Requests of this unchoke are not answered any more; the remote asks again after the next one.
+    /// Requests of this unchoke are not answered by their blocks any more; the remote asks again after the next one.
     fn choke(&mut self, now: Time, conn: ConnId, actions: &mut Vec<Action>) {
         let Some(connection) = self.connections.get_mut(conn) else { return };
         let held = connection.unchoked_at.map_or(Span::MAX, |since| now.since(since));
         // Given back and not only emptied: most connections are choked most of the time.
-        connection.uploads = ThinVec::new();
+        let unanswered = std::mem::take(&mut connection.uploads);
         let remote = connection.remote.index;
         assert!(
             !self.connections.interested.contains(conn) || held >= self.policy.round,
@@ -143,5 +142,8 @@ impl Peer {
         self.connections.uploading.remove(conn);
         emit(Event::Choked { remote }, actions);
         self.send(now, conn, Message::Choke, actions);
+        for block in unanswered {
+            self.reject(now, conn, block, actions);
+        }
     }
 }

@@ -113,12 +113,15 @@ impl Peer {
         self.picker.lost(piece);
         self.dialer.lack_again();
         emit(Event::StorageFailed { piece }, actions);
-        let mut idle = Vec::new();
+        let (mut idle, mut unanswered) = (Vec::new(), Vec::new());
         for (conn, connection) in self.connections.iter_mut() {
+            let lost = connection.uploads.iter().filter(|block| block.piece == piece);
+            unanswered.extend(lost.map(|block| (conn, *block)));
             connection.uploads.retain(|block| block.piece != piece);
             idle.extend(connection.uploads.is_empty().then_some(conn));
         }
         idle.into_iter().for_each(|conn| self.connections.uploading.remove(conn));
+        unanswered.into_iter().for_each(|(conn, block)| self.reject(now, conn, block, actions));
         let having = self.connections.having(piece);
         for conn in having.iter() {
             self.connections.more_useful(conn);

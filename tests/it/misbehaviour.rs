@@ -12,8 +12,8 @@ use minibit::torrent::bitfield::Bitfield;
 use minibit::torrent::layout::Layout;
 use minibit::wire::message::{BitfieldPayload, Message, Payload};
 
-const PIECES: u32 = 10;
-const CONN: ConnId = ConnId(0);
+pub(crate) const PIECES: u32 = 10;
+pub(crate) const CONN: ConnId = ConnId(0);
 
 #[test]
 fn a_peer_with_too_many_unverified_bytes_opens_no_further_piece() {
@@ -38,15 +38,16 @@ fn a_peer_with_too_many_unverified_bytes_opens_no_further_piece() {
 }
 
 /// One peer under test and what it wants done.
-struct Bench {
-    peer: Peer,
-    now: Time,
-    actions: Vec<Action>,
+pub(crate) struct Bench {
+    pub(crate) peer: Peer,
+    pub(crate) now: Time,
+    pub(crate) actions: Vec<Action>,
+    features: Features,
 }
 
 impl Bench {
     /// A peer that has the first `pieces` of ten pieces of two 8-byte blocks, connected to one remote.
-    fn with(pieces: u32) -> Bench {
+    pub(crate) fn with(pieces: u32) -> Bench {
         let mut have = Bitfield::empty(PIECES);
         (0..pieces).for_each(|piece| {
             have.insert(PieceIndex(piece));
@@ -56,6 +57,11 @@ impl Bench {
 
     /// A peer connected to one remote.
     fn new(layout: Layout, have: Bitfield) -> Bench {
+        Bench::speaking(Features::default(), layout, have)
+    }
+
+    /// A peer connected to one remote that has announced the same extensions.
+    pub(crate) fn speaking(features: Features, layout: Layout, have: Bitfield) -> Bench {
         let setup = Setup {
             index: PeerIndex(0),
             random_seed: 1,
@@ -70,12 +76,13 @@ impl Bench {
             schedule: None,
             trackers: vec![1],
         };
-        let mut bench = Bench { peer: Peer::new(setup, Time::ZERO), now: Time::ZERO, actions: Vec::new() };
+        let peer = Peer::new(setup, Time::ZERO);
+        let mut bench = Bench { peer, now: Time::ZERO, actions: Vec::new(), features };
         bench.connect(CONN, 2);
         bench
     }
 
-    fn connect(&mut self, conn: ConnId, name: u8) {
+    pub(crate) fn connect(&mut self, conn: ConnId, name: u8) {
         self.connect_as(conn, name, Direction::Incoming);
     }
 
@@ -84,23 +91,23 @@ impl Bench {
             addr: SocketAddr::from(([10, 0, 0, name], 6881)),
             peer_id: PeerId([name; 20]),
             direction,
-            features: Features::default(),
+            features: self.features,
             index: Some(PeerIndex(u32::from(name))),
         };
         self.input(Input::Connected { conn, remote });
     }
 
-    fn input(&mut self, input: Input) -> &[Action] {
+    pub(crate) fn input(&mut self, input: Input) -> &[Action] {
         self.actions.clear();
         self.peer.handle(self.now, input, &mut self.actions);
         &self.actions
     }
 
-    fn receive(&mut self, message: Message) -> &[Action] {
+    pub(crate) fn receive(&mut self, message: Message) -> &[Action] {
         self.input(Input::Received { conn: CONN, message })
     }
 
-    fn close_reason(&self) -> Option<CloseReason> {
+    pub(crate) fn close_reason(&self) -> Option<CloseReason> {
         self.actions.iter().find_map(|action| match action {
             Action::Close { reason, .. } => Some(*reason),
             _ => None,
@@ -108,7 +115,7 @@ impl Bench {
     }
 
     /// What the remote of `CONN` was asked for just now.
-    fn requested(&self) -> Vec<Block> {
+    pub(crate) fn requested(&self) -> Vec<Block> {
         let request = |action: &Action| match action {
             Action::Send { message: Message::Request(block), .. } => Some(*block),
             _ => None,
@@ -117,15 +124,15 @@ impl Bench {
     }
 }
 
-fn raw(bytes: &'static [u8]) -> Message {
+pub(crate) fn raw(bytes: &'static [u8]) -> Message {
     Message::Bitfield(BitfieldPayload::Raw(Bytes::from_static(bytes)))
 }
 
-fn block(piece: u32, begin: u32, length: u32) -> Block {
+pub(crate) fn block(piece: u32, begin: u32, length: u32) -> Block {
     Block { piece: PieceIndex(piece), begin, length }
 }
 
-fn data(block: Block) -> Message {
+pub(crate) fn data(block: Block) -> Message {
     Message::Piece { block, payload: Payload::Bytes(Bytes::from(vec![7; block.length as usize])) }
 }
 

@@ -143,6 +143,7 @@ fn policy(draw: &mut Draw) -> Policy {
         unchoke_slots: draw.between(1, 5) as u32,
         optimistic_slots: draw.between(1, 2) as u32,
         max_connections: *draw.one_of(&[4, 10, 40]),
+        fast_extension: draw.chance(50),
         seed_rule: *draw.one_of(&[SeedRule::UploadRate, SeedRule::Legout2006, SeedRule::Random]),
         ..Policy::default()
     }

@@ -41,6 +41,8 @@ block_size = \"1 B\"
 start_with = \"all\"
 [peers.leecher]
 start_with = \"nothing\"
+[policy]
+fast_extension = true
 ";
 
 fn rate(text: &str) -> Result<Rate, String> {

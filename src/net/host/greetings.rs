@@ -10,7 +10,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::event::{CloseReason, Event};
-use crate::id::PeerId;
 use crate::net::clock::Clock;
 use crate::net::delay::Passage;
 use crate::net::greeting::Introduction;
@@ -19,8 +18,9 @@ use crate::net::host::connections::Lane;
 use crate::net::host::{Happening, Host, Stay};
 use crate::net::inbound::Inbound;
 use crate::net::outbox::Outbox;
-use crate::peer::{Direction, Features, Input, RemotePeer};
+use crate::peer::{Direction, Input, RemotePeer};
 use crate::time::{Span, Time};
+use crate::wire::handshake::Handshake;
 
 /// Strangers whose handshake is awaited at a time; others wait in the listening socket's queue.
 const GREETINGS: usize = 128;
@@ -36,7 +36,7 @@ pub(super) struct Greeted {
 
 #[derive(Debug)]
 enum Outcome {
-    Met { stream: TcpStream, peer_id: PeerId, addr: SocketAddr, direction: Direction },
+    Met { stream: TcpStream, theirs: Handshake, addr: SocketAddr, direction: Direction },
     DialFailed(SocketAddr),
     CallerRefused,
 }
@@ -62,7 +62,7 @@ pub(super) fn listen(
             let greet = async move {
                 let outcome = match introduction.answer(stream).await {
                     Ok((stream, theirs)) => {
-                        Outcome::Met { stream, peer_id: theirs.peer_id, addr, direction: Direction::Incoming }
+                        Outcome::Met { stream, theirs, addr, direction: Direction::Incoming }
                     }
                     Err(_) => Outcome::CallerRefused,
                 };
@@ -88,9 +88,7 @@ impl Host {
         let inbox = self.inbox.clone();
         self.spawn(async move {
             let outcome = match introduction.dial(source, addr).await {
-                Ok((stream, theirs)) => {
-                    Outcome::Met { stream, peer_id: theirs.peer_id, addr, direction: Direction::Outgoing }
-                }
+                Ok((stream, theirs)) => Outcome::Met { stream, theirs, addr, direction: Direction::Outgoing },
                 Err(_) => Outcome::DialFailed(addr),
             };
             let greeted = Greeted { at: clock.now(), outcome };
@@ -102,11 +100,12 @@ impl Host {
     /// A dial's answer has gone there and back; a caller's first word, and a failure, one way and both.
     pub(super) fn greeted(&mut self, now: Time, Greeted { at, outcome }: Greeted) {
         match outcome {
-            Outcome::Met { stream, peer_id, addr, direction } => {
+            Outcome::Met { stream, theirs, addr, direction } => {
+                let peer_id = theirs.peer_id;
                 let latency = self.path_latency(peer_id);
                 let lane = self.open(stream, latency);
                 let index = self.contacts.get(&peer_id).map(|contact| contact.index);
-                let features = Features::default();
+                let features = self.introduction.in_common(theirs.reserved);
                 let remote = Box::new(RemotePeer { addr, peer_id, direction, features, index });
                 let way = match direction {
                     Direction::Outgoing => latency * 2,

@@ -2,7 +2,7 @@
 
 use super::names::{CHOKERS, PICKERS, SEED_RULES, STARTED_FIRST};
 use super::report::Problem;
-use super::section::{Section, Wrong, choice, some_time, whole};
+use super::section::{Section, Wrong, choice, some_time, whole, yes_or_no};
 use crate::peer::policy::{ChokerPolicy, PickerPolicy, Pipeline, Policy};
 use crate::peer::preset::Preset;
 use crate::scenario::{Cohort, Overlay, Scenario, hypercube};
@@ -44,6 +44,7 @@ pub(super) fn read_policy(mut section: Section<'_>, problems: &mut Vec<Problem>)
         max_connections: section
             .read("max_connections", problems, whole(1..=MANY))
             .unwrap_or(base.max_connections),
+        fast_extension: section.read("fast_extension", problems, yes_or_no).unwrap_or(base.fast_extension),
         pipeline: read_pipeline(section.section("pipeline", problems), base.pipeline, problems),
     };
     section.finish(problems);

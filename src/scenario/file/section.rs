@@ -41,6 +41,7 @@ const ALL_KEYS: &[&str] = &[
     "policy.first_random",
     "policy.started_first",
     "policy.max_connections",
+    "policy.fast_extension",
     "policy.newcomer_weight",
     "policy.seed_rule",
     "peers.*.count",
@@ -241,6 +242,14 @@ pub(super) fn some_time(value: &Value) -> Result<Span, Wrong> {
         return Err(Wrong::new("no time at all", "expected more than zero"));
     }
     Ok(span)
+}
+
+/// True or false.
+pub(super) fn yes_or_no(value: &Value) -> Result<bool, Wrong> {
+    match &value.kind {
+        Kind::Boolean(yes) => Ok(*yes),
+        other => Err(Wrong::kind(other, "expected true or false")),
+    }
 }
 
 /// One of several names.

@@ -151,6 +151,7 @@ impl Writer {
         self.text("rate_window", &format_span(policy.rate_window));
         self.text("snub_after", &format_span(policy.snub_after));
         self.bare("max_connections", policy.max_connections);
+        self.bare("fast_extension", policy.fast_extension);
         self.section("policy.pipeline");
         self.text("time", &format_span(policy.pipeline.time));
         self.text("rate_window", &format_span(policy.pipeline.rate_window));

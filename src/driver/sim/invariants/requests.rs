@@ -1,4 +1,4 @@
-//! Nothing is asked of a peer that chokes us or lacks the piece, nothing we have, and never more than the cap; when
+//! Nothing is asked of a peer that lacks the piece or chokes us (but for what the fast extension still answers), nothing we have, and never more than the cap; when
 //! nothing is on its way, whatever is asked for waits at the other end. Every timer is finite, and set.
 
 use super::{Invariant, ensure};
@@ -17,7 +17,8 @@ impl Invariant for Requests {
     fn peer(&mut self, world: &World, index: PeerIndex, peer: &Peer) -> Result<(), String> {
         for (conn, connection) in peer.connections() {
             let outstanding = connection.outstanding();
-            ensure(outstanding.is_empty() || connection.unchokes_us(), || {
+            let answers = connection.unchokes_us() || connection.remote().features.fast;
+            ensure(outstanding.is_empty() || answers, || {
                 format!("{} requests at {conn:?}, which chokes us", outstanding.len())
             })?;
             ensure(outstanding.len() <= peer.pipeline_cap(), || {

@@ -152,8 +152,10 @@ impl World {
 
     fn remote(&self, peer: PeerIndex, direction: Direction) -> RemotePeer {
         let plan = &self.host(peer).plan;
+        // All follow the same policy.
+        let features = Features { fast: self.policy.fast_extension, ..Features::default() };
         let (addr, peer_id) = (plan.virtual_addr, plan.peer_id);
-        RemotePeer { addr, peer_id, direction, features: Features::default(), index: Some(peer) }
+        RemotePeer { addr, peer_id, direction, features, index: Some(peer) }
     }
 
     /// This side closes the connection; the other end hears of it after whatever is on its way there.

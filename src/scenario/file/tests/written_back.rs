@@ -77,6 +77,7 @@ fn policy() -> impl Strategy<Value = Policy> {
             optimistic_rounds: numbers.3,
             newcomer_weight: numbers.4,
             max_connections: numbers.5,
+            fast_extension: numbers.0 % 2 == 1,
             round: spans.0,
             rate_window: spans.1,
             snub_after: spans.2,

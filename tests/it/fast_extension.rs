@@ -187,7 +187,7 @@ fn who_neither_answers_nor_rejects_is_snubbed_and_owes_nothing_any_more() {
     bench.receive(Message::Unchoke);
     let asked = bench.requested();
     bench.receive(Message::Choke);
-    bench.now = bench.now + Span::from_secs(61);
+    bench.now += Span::from_secs(61);
     bench.input(Input::Timeout);
     let cancelled = asked.iter().filter(|block| sent(&bench).contains(&Message::Cancel(**block)));
     assert_eq!(cancelled.count(), asked.len());

@@ -139,8 +139,8 @@ pub enum CloseReason {
     Banned,
     #[error("bitfield of the wrong length or with spare bits set")]
     BadBitfield,
-    #[error("bitfield after the first message")]
-    LateBitfield,
+    #[error("`have none` after the first message")]
+    LateHaveNone,
     #[error("a piece index outside the torrent")]
     BadPieceIndex,
     #[error("a request outside its piece or above the block limit")]
@@ -178,7 +178,7 @@ impl CloseReason {
         CloseReason::Idle,
         CloseReason::Banned,
         CloseReason::BadBitfield,
-        CloseReason::LateBitfield,
+        CloseReason::LateHaveNone,
         CloseReason::BadPieceIndex,
         CloseReason::BadRequest,
         CloseReason::RequestForMissingPiece,

@@ -45,7 +45,7 @@ impl Peer {
     /// Says what is believed of a remote before it says anything.
     pub(super) fn have_none_from(&self, conn: ConnId, first: bool) -> Result<(), CloseReason> {
         self.only_fast(conn)?;
-        if first { Ok(()) } else { Err(CloseReason::LateBitfield) }
+        if first { Ok(()) } else { Err(CloseReason::LateHaveNone) }
     }
 
     /// `suggest piece` or `allowed fast`.

@@ -156,15 +156,17 @@ impl Peer {
         payload: BitfieldPayload,
         actions: &mut Vec<Action>,
     ) -> Result<(), CloseReason> {
-        if !first {
-            return Err(CloseReason::LateBitfield);
-        }
         let pieces = match payload {
             BitfieldPayload::Set(pieces) => pieces,
             BitfieldPayload::Raw(bytes) => {
                 Bitfield::from_wire(&bytes, self.layout.pieces()).map_err(|_| CloseReason::BadBitfield)?
             }
         };
+        if !first {
+            // BEP 3 knows it as the first message alone. aria2 sends it, or `have all`, whenever that is shorter than a
+            // `have` for every piece it has gained, so it means what those would.
+            return pieces.iter().try_for_each(|piece| self.have_from(now, conn, piece, actions));
+        }
         let (missing, complete) = (pieces.count_missing_in(&self.have), pieces.is_full());
         let Some(connection) = self.connections.get_mut(conn) else { return Ok(()) };
         connection.counted_as_seed = complete;

@@ -61,6 +61,15 @@ fn have_all_and_have_none_say_what_a_bitfield_would() {
 }
 
 #[test]
+fn have_all_comes_later_too_from_one_that_has_just_got_everything() {
+    let mut bench = fast(3);
+    bench.receive(Message::HaveNone);
+    bench.receive(Message::HaveAll);
+    assert_eq!((bench.close_reason(), sent(&bench)), (None, vec![Message::Interested]));
+    assert_eq!(bench.peer.availability(PieceIndex(9)), 1);
+}
+
+#[test]
 fn two_complete_peers_part() {
     let mut bench = fast(PIECES);
     bench.receive(Message::HaveAll);
@@ -70,9 +79,8 @@ fn two_complete_peers_part() {
 #[test]
 fn what_breaks_the_extension_costs_the_connection() {
     let cases = [
-        (vec![Message::HaveAll, Message::HaveNone], CloseReason::LateBitfield),
-        (vec![Message::HaveNone, Message::HaveAll], CloseReason::LateBitfield),
-        (vec![Message::HaveNone, raw(&[0, 0])], CloseReason::LateBitfield),
+        (vec![Message::HaveAll, Message::HaveNone], CloseReason::LateHaveNone),
+        (vec![Message::HaveNone, raw(&[0])], CloseReason::BadBitfield),
         (vec![Message::HaveNone, Message::AllowedFast(PieceIndex(PIECES))], CloseReason::BadPieceIndex),
         (vec![Message::HaveNone, Message::SuggestPiece(PieceIndex(PIECES))], CloseReason::BadPieceIndex),
         (vec![Message::HaveNone, Message::Reject(block(9, 0, 8))], CloseReason::UnrequestedReject),

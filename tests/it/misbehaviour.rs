@@ -16,6 +16,28 @@ pub(crate) const PIECES: u32 = 10;
 pub(crate) const CONN: ConnId = ConnId(0);
 
 #[test]
+fn a_later_bitfield_means_a_have_for_every_piece_in_it_and_takes_nothing_back() {
+    let mut bench = Bench::with(5);
+    bench.receive(Message::Have(PieceIndex(0)));
+    // Pieces 7 and 9 instead of two messages, and no word of piece 0.
+    bench.receive(raw(&[0b0000_0001, 0b0100_0000]));
+    assert_eq!(bench.close_reason(), None);
+    let sent: Vec<&Action> =
+        bench.actions.iter().filter(|action| matches!(action, Action::Send { .. })).collect();
+    assert!(matches!(sent[..], [Action::Send { message: Message::Interested, .. }]), "{sent:?}");
+    let held = (0..PIECES).filter(|piece| bench.peer.availability(PieceIndex(*piece)) == 1);
+    assert_eq!(held.collect::<Vec<_>>(), [0, 7, 9]);
+    bench.receive(raw(&[0xFF, 0xC0]));
+    assert_eq!((bench.close_reason(), bench.peer.availability(PieceIndex(9))), (None, 1));
+
+    // The last piece makes two complete peers of us.
+    let mut bench = Bench::with(PIECES);
+    bench.receive(raw(&[0, 0]));
+    bench.receive(raw(&[0xFF, 0xC0]));
+    assert_eq!(bench.close_reason(), Some(CloseReason::BothComplete));
+}
+
+#[test]
 fn a_peer_with_too_many_unverified_bytes_opens_no_further_piece() {
     // Five pieces of 32 MiB in two blocks, no verdict ever: after two pieces it may only finish what it started.
     let layout = Layout::new(160 << 20, 32 << 20, 16 << 20).unwrap();
@@ -142,8 +164,7 @@ fn every_broken_rule_costs_the_connection_and_says_why() {
         ("short bitfield", vec![raw(&[0xFF])], CloseReason::BadBitfield),
         ("long bitfield", vec![raw(&[0, 0, 0])], CloseReason::BadBitfield),
         ("spare bits", vec![raw(&[0, 0x20])], CloseReason::BadBitfield),
-        ("second bitfield", vec![raw(&[0, 0]), raw(&[0, 0])], CloseReason::LateBitfield),
-        ("bitfield after have", vec![Message::Have(PieceIndex(0)), raw(&[0, 0])], CloseReason::LateBitfield),
+        ("second bitfield, short", vec![raw(&[0, 0]), raw(&[0])], CloseReason::BadBitfield),
         ("have of no piece", vec![Message::Have(PieceIndex(PIECES))], CloseReason::BadPieceIndex),
         ("request of no piece", vec![Message::Request(block(PIECES, 0, 8))], CloseReason::BadRequest),
         ("request of nothing", vec![Message::Request(block(0, 0, 0))], CloseReason::BadRequest),

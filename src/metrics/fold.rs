@@ -143,6 +143,7 @@ impl<'a> RunFold<'a> {
         let peer = &mut self.peers[index];
         if peer.stay != Stay::Present {
             self.availability.came(index);
+            peer.untold += 1;
         }
         peer.arrived.get_or_insert(at);
         peer.stay = Stay::Present;
@@ -242,8 +243,10 @@ impl Recorder for RunFold<'_> {
                 self.downloaded(index, *from, u64::from(block.length), *fate);
             }
             Event::Totals(totals) => {
-                self.peers[index].messages_sent += totals.messages_sent;
-                self.peers[index].messages_received += totals.messages_received;
+                let peer = &mut self.peers[index];
+                peer.untold = peer.untold.saturating_sub(1);
+                peer.messages_sent += totals.messages_sent;
+                peer.messages_received += totals.messages_received;
             }
             Event::Connected { .. }
             | Event::Disconnected { .. }

@@ -65,8 +65,9 @@ pub struct PeerRow {
     pub uploaded_bytes: u64,
     pub from_seeds_bytes: u64,
     pub duplicate_bytes: u64,
-    pub messages_sent: u64,
-    pub messages_received: u64,
+    /// `None` where its driver lost count: a process that was killed has not said it.
+    pub messages_sent: Option<u64>,
+    pub messages_received: Option<u64>,
     pub end: End,
 }
 
@@ -95,6 +96,8 @@ pub(super) struct PeerSums {
     pub(super) duplicate_bytes: u64,
     pub(super) messages_sent: u64,
     pub(super) messages_received: u64,
+    /// Stays whose messages have not been told.
+    pub(super) untold: u32,
 }
 
 /// Where a peer is.
@@ -119,11 +122,17 @@ impl PeerSums {
             duplicate_bytes: 0,
             messages_sent: 0,
             messages_received: 0,
+            untold: 0,
         }
     }
 
     pub(super) fn is_complete(&self) -> bool {
         self.group.starts_complete || self.finished_at.is_some()
+    }
+
+    /// A sum over stays is known where every one of them has been told.
+    fn told(&self, sum: u64) -> Option<u64> {
+        (self.untold == 0).then_some(sum)
     }
 
     pub(super) fn row(&self, participant: &Participant, ended: &Ended, run_end: Time) -> PeerRow {
@@ -143,8 +152,8 @@ impl PeerSums {
             uploaded_bytes: self.uploaded_bytes,
             from_seeds_bytes: self.from_seeds_bytes,
             duplicate_bytes: self.duplicate_bytes,
-            messages_sent: self.messages_sent,
-            messages_received: self.messages_received,
+            messages_sent: self.told(self.messages_sent),
+            messages_received: self.told(self.messages_received),
             end: self.end(ended),
         }
     }

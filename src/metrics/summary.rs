@@ -28,7 +28,8 @@ pub struct Summary {
     pub last_completion: Option<Span>,
     pub last_finished_at: Option<Time>,
     pub bound: Option<Time>,
-    pub messages_sent: u64,
+    /// `None` where it is unknown of one of the peers.
+    pub messages_sent: Option<u64>,
     pub downloaded_bytes: u64,
     pub uploaded_bytes: u64,
     pub from_seeds_bytes: u64,
@@ -69,7 +70,7 @@ impl Summary {
             last_completion: completions.last(),
             last_finished_at: rows.clone().filter_map(|row| row.finished_at).max(),
             bound: None,
-            messages_sent: sum(&|row| row.messages_sent),
+            messages_sent: rows.clone().map(|row| row.messages_sent).sum(),
             downloaded_bytes: sum(&|row| row.downloaded_bytes),
             uploaded_bytes: sum(&|row| row.uploaded_bytes),
             from_seeds_bytes: sum(&|row| row.from_seeds_bytes),
@@ -110,7 +111,7 @@ impl Summary {
     }
 
     pub fn messages_per_peer(&self) -> Option<f64> {
-        ratio(self.messages_sent, self.peers)
+        ratio(self.messages_sent?, self.peers)
     }
 
     /// Whether the last completion lies below the bound by more than a thousandth: then the run itself is wrong.
@@ -164,7 +165,7 @@ pub const METRICS: &[Metric] = &[
     Metric { name: "unfinished", value: |run| Some(run.unfinished as f64) },
     Metric { name: "stranded", value: |run| Some(run.stranded as f64) },
     Metric { name: "stranded_pieces", value: |run| Some(run.stranded_pieces as f64) },
-    Metric { name: "messages_sent", value: |run| Some(run.messages_sent as f64) },
+    Metric { name: "messages_sent", value: |run| run.messages_sent.map(|sent| sent as f64) },
     Metric { name: "messages_per_peer", value: Summary::messages_per_peer },
     Metric { name: "downloaded_bytes", value: |run| Some(run.downloaded_bytes as f64) },
     Metric { name: "uploaded_bytes", value: |run| Some(run.uploaded_bytes as f64) },

@@ -77,7 +77,7 @@ fn times_run_from_arrival_and_bytes_are_told_apart_by_source_and_fate() {
     assert_eq!(leecher.observed, Some(Span::from_secs(5)));
     assert_eq!((leecher.initial_bytes, leecher.downloaded_bytes), (10, 40));
     assert_eq!((leecher.from_seeds_bytes, leecher.duplicate_bytes), (10, 20));
-    assert_eq!((leecher.messages_sent, leecher.messages_received), (7, 8));
+    assert_eq!((leecher.messages_sent, leecher.messages_received), (Some(7), Some(8)));
     let seed = &metrics.peers[0];
     assert_eq!((seed.completed, seed.completion(), seed.end), (true, None, End::Complete));
     assert_eq!((seed.uploaded_bytes, seed.observed), (10, Some(Span::from_secs(9))));
@@ -89,6 +89,22 @@ fn a_peer_that_never_came_is_reported_as_unfinished() {
     let absent = &metrics.peers[2];
     assert_eq!((absent.arrived, absent.observed, absent.end), (None, None, End::Limit));
     assert_eq!((metrics.summary.unfinished, metrics.summary.mean_completion), (2, None));
+}
+
+#[test]
+fn messages_that_a_stay_has_not_told_are_unknown_and_not_none() {
+    let totals = |sent| Event::Totals(Totals { messages_sent: sent, messages_received: 1 });
+    let (seed_leaves, seed_told) = ((9, 0, Event::Left), (9, 0, totals(5)));
+    let killed = [(0, 0, arrived()), (1, 1, arrived()), (3, 1, Event::Crashed)];
+    let returned = [(4, 1, arrived()), (8, 1, Event::Left), (8, 1, totals(2))];
+    let records = [&killed[..], &returned[..], &[seed_leaves, seed_told][..]].concat();
+    let metrics = fold(&records, Ended::Complete, 9);
+    let sent: Vec<Option<u64>> = metrics.peers.iter().map(|row| row.messages_sent).collect();
+    assert_eq!(sent, [Some(5), None, Some(0)], "who never came has sent nothing");
+    assert_eq!(metrics.peers[1].messages_received, None);
+    assert_eq!((metrics.summary.messages_sent, metrics.summary.messages_per_peer()), (None, None));
+    let told = fold(&[(0, 0, arrived()), (9, 0, totals(5))], Ended::Complete, 9).summary;
+    assert_eq!(told.messages_sent, Some(5));
 }
 
 #[test]
@@ -108,7 +124,7 @@ fn a_crashed_peer_that_comes_back_stays_one_row_and_adds_up() {
     let metrics = fold(&records, Ended::Complete, 8);
     let leecher = &metrics.peers[1];
     assert_eq!((leecher.arrived, leecher.finished_at), (Some(secs(1)), Some(secs(7))));
-    assert_eq!((leecher.downloaded_bytes, leecher.messages_sent), (20, 4));
+    assert_eq!((leecher.downloaded_bytes, leecher.messages_sent), (20, Some(4)));
     assert_eq!(leecher.end, End::Complete);
     let gone = fold(&records[..3], Ended::Complete, 8);
     assert_eq!((gone.peers[1].end, gone.peers[1].observed), (End::Crashed, Some(Span::from_secs(2))));

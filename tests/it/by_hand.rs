@@ -243,6 +243,15 @@ fn peers_may_be_started_before_their_tracker() {
 }
 
 #[test]
+fn peers_of_a_tracker_that_only_ipv6_reaches_share_over_ipv6() {
+    let swarm = Swarm::split("2");
+    swarm.minibit(&["start", "tracker", "--http", "[::1]:0", "--udp", "[::1]:0"]).done();
+    let started = swarm.minibit(&["start", "peers"]).done();
+    assert!(started.contains("peer_1 listens on [::1]:"), "{started}");
+    swarm.until_rebuilt(2);
+}
+
+#[test]
 fn peers_ask_the_trackers_that_their_torrent_names() {
     let swarm = Swarm::split("2");
     let port = free_port();

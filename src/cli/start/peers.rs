@@ -1,7 +1,7 @@
 //! `minibit start peers`.
 
 use std::ffi::OsString;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -121,10 +121,11 @@ fn start(
     let (Asked::Own(urls) | Asked::These(urls)) = asked;
     state.announce.clone_from(urls);
     let own = matches!(asked, Asked::Own(_));
+    let ip = loopback_beside(urls);
     let tracker = |url: &String| ["--tracker".into(), url.into()];
     let trackers: Vec<OsString> = if own { Vec::new() } else { urls.iter().flat_map(tracker).collect() };
     let mut launched = Vec::new();
-    let started = launch_all(args, dealt, &trackers, folder, state, &mut launched);
+    let started = launch_all(args, dealt, (ip, &trackers), folder, state, &mut launched);
     match &started {
         Ok(()) => launched.into_iter().for_each(Launched::let_go),
         Err(_) => {
@@ -145,7 +146,7 @@ fn start(
 fn launch_all(
     args: &Args,
     dealt: &Marker,
-    trackers: &[OsString],
+    (ip, trackers): (IpAddr, &[OsString]),
     folder: &SwarmFolder,
     state: &mut State,
     launched: &mut Vec<Launched>,
@@ -154,7 +155,7 @@ fn launch_all(
     let (count, random_seed) = (args.peers.unwrap_or(dealt.peers), unrepeatable_random_seed());
     for number in 1..=count {
         let name = format!("{PEER}_{number}");
-        let mut words = words(args, dealt, number)?;
+        let mut words = words(args, dealt, ip, number)?;
         words.extend_from_slice(trackers);
         words.extend(["--records".into(), folder.recorded(&name).into()]);
         words.extend(["--one-of".into(), format!("{number}/{count}").into()]);
@@ -174,10 +175,20 @@ fn launch_all(
     state.write(folder)
 }
 
+/// Where peers of these trackers listen. A peer announces from the address it listens on, so it reaches trackers of that IP
+/// version alone.
+fn loopback_beside(trackers: &[String]) -> IpAddr {
+    let is_v6 = |url: &String| {
+        TrackerUrl::parse(url).is_ok_and(|tracker| tracker.ip().is_some_and(|ip| ip.is_ipv6()))
+    };
+    let only_v6 = !trackers.is_empty() && trackers.iter().all(is_v6);
+    if only_v6 { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() }
+}
+
 /// What the user decides of one peer's command line.
-fn words(args: &Args, dealt: &Marker, number: u32) -> anyhow::Result<Vec<OsString>> {
+fn words(args: &Args, dealt: &Marker, ip: IpAddr, number: u32) -> anyhow::Result<Vec<OsString>> {
     let peers = args.out.join(PEERS);
-    let listen = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port(args.port, number)?);
+    let listen = SocketAddr::new(ip, port(args.port, number)?);
     let mut words = vec!["peer".into(), peers.join(&dealt.torrent).into()];
     words.extend(["--dir".into(), peers.join(format!("{PEER}_{number}")).into()]);
     words.extend(["--listen".into(), listen.to_string().into()]);

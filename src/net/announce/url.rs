@@ -77,6 +77,12 @@ impl TrackerUrl {
         self.protocol
     }
 
+    /// The address in it; `None` where it names its host otherwise.
+    pub fn ip(&self) -> Option<IpAddr> {
+        let bare = self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        bare.unwrap_or(&self.host).parse().ok()
+    }
+
     /// `host:port`, for the look-up and the `Host` header.
     pub(super) fn authority(&self) -> String {
         format!("{}:{}", self.host, self.port)

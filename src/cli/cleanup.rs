@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use super::swarm::folder::SwarmFolder;
+use super::swarm::folder::{NOT_OURS, SwarmFolder};
 use super::swarm::state::{State, check_ended};
 use super::{Exit, Usage};
 use crate::driver::LeftBehind;
@@ -74,6 +74,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     let peers = args.out.join(PEERS);
     if exists(&peers) && !is_ours(&peers) {
         eprintln!("left alone: {} (not made by MiniBit)", peers.display());
+    }
+    if swarm.is_foreign() {
+        eprintln!("left alone: {} ({NOT_OURS})", swarm.path().display());
     }
     let mut found = left_behind(&args.out)?;
     if swarm.is_ours() {

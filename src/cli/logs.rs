@@ -50,6 +50,12 @@ struct Source {
 pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     let folder = SwarmFolder::beside_peers(&args.out);
     let state = State::here(&folder)?;
+    if folder.is_foreign() {
+        let place = args.out.display();
+        let unknown =
+            format!("nothing is known of what was started in {place}: {}", folder.of_somebody_else());
+        return Err(Usage(unknown).into());
+    }
     let mut sources = chosen(&state, args)?
         .into_iter()
         .map(|member| Source {
@@ -112,12 +118,15 @@ fn chosen<'a>(state: &'a State, args: &Args) -> anyhow::Result<Vec<&'a Member>> 
         .collect();
     if chosen.is_empty() {
         let peers = match &state.peers[..] {
-            [] => String::new(),
-            [one] => format!("; there is {}", one.name),
-            [first, .., last] => format!("; there are {} to {}", first.name, last.name),
+            [] => None,
+            [one] => Some(one.name.clone()),
+            [first, .., last] => Some(format!("{} to {}", first.name, last.name)),
         };
-        let tracker = if state.tracker.is_some() { format!(" and {TRACKER}") } else { String::new() };
-        return Err(Usage(format!("nobody called {who} was started here{peers}{tracker}")).into());
+        let tracker = state.tracker.as_ref().map(|_| TRACKER.to_owned());
+        let there: Vec<String> = peers.into_iter().chain(tracker).collect();
+        return Err(
+            Usage(format!("nobody called {who} was started here, only {}", there.join(" and "))).into()
+        );
     }
     Ok(chosen)
 }

@@ -57,7 +57,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         let is_changing = folder.is_at_work();
         let state = State::here(&folder)?;
         if state.members().next().is_none() {
-            return Err(nothing_started(args).into());
+            return Err(nothing_started(args, &folder).into());
         }
         peers = watched(&state, peers, &folder);
         let swarm = look(&state, &mut peers, &folder)?;
@@ -82,8 +82,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     }
 }
 
-fn nothing_started(args: &Args) -> Usage {
+fn nothing_started(args: &Args, folder: &SwarmFolder) -> Usage {
     let place = args.out.display();
+    if folder.is_foreign() {
+        return Usage(format!(
+            "nothing is known of what was started in {place}: {}",
+            folder.of_somebody_else()
+        ));
+    }
     Usage(format!(
         "nothing was started in {place}; minibit start tracker, minibit start peers (--out DIR for another folder)"
     ))

@@ -161,7 +161,8 @@ fn doing(standing: &Standing) -> &'static str {
     }
 }
 
-/// How a process that does not run has ended, and whether in good order; where not, with the error it printed.
+/// How a process that does not run has ended, and whether in good order. One that could not go on may have had no room
+/// for the record of that, and has printed it all the same.
 fn absent(member: &Member, printed: &Path) -> (bool, String) {
     let state = match member.end {
         Some(End::Stopped) => return (true, "stopped".to_owned()),
@@ -172,7 +173,7 @@ fn absent(member: &Member, printed: &Path) -> (bool, String) {
     };
     let printed = fs::read_to_string(printed).unwrap_or_default();
     match printed.lines().rev().find_map(|line| line.strip_prefix("minibit: ")) {
-        Some(error) => (false, format!("{state}: {error}")),
+        Some(error) => (false, format!("failed: {error}")),
         None => (false, state),
     }
 }

@@ -2,7 +2,7 @@
 //! what it printed and what it recorded. Knows nothing of what these files say.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, DirEntry, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -22,6 +22,8 @@ pub(in crate::cli) const TRACKER: &str = "tracker";
 const STATE: &str = "state.toml";
 /// The next state file while it is written.
 const STATE_IN_THE_MAKING: &str = "state.tmp";
+/// What is said of something in its place.
+pub(in crate::cli) const NOT_OURS: &str = "not made by MiniBit, or its state.toml is broken";
 const LOCK: &str = "lock";
 const PRINTED: &str = ".log";
 const RECORDED: &str = ".jsonl";
@@ -79,21 +81,32 @@ impl SwarmFolder {
         fs::symlink_metadata(&self.0).is_ok_and(|metadata| metadata.is_dir()) && is_signed(&self.state_file())
     }
 
+    /// Whether something else is in its place, so that nobody knows what was started here.
+    pub(in crate::cli) fn is_foreign(&self) -> bool {
+        exists(&self.0) && !self.is_ours() && !self.is_unfinished()
+    }
+
+    /// An attempt to make it may have ended before its state file was whole.
+    fn is_unfinished(&self) -> bool {
+        let in_the_making =
+            |entry: io::Result<DirEntry>| entry.is_ok_and(|entry| entry.file_name() == STATE_IN_THE_MAKING);
+        fs::read_dir(&self.0).is_ok_and(|mut entries| entries.all(in_the_making))
+    }
+
+    /// What to say of it where it is foreign.
+    pub(in crate::cli) fn of_somebody_else(&self) -> String {
+        format!("{} was {NOT_OURS}", self.0.display())
+    }
+
     /// Makes it, with this state file, unless it is there already.
     pub(in crate::cli) fn make(&self, state: &str) -> anyhow::Result<()> {
         if self.is_ours() {
             return Ok(());
         }
-        // An earlier attempt may have ended before its state file was whole.
-        let is_unfinished = |mut entries: fs::ReadDir| {
-            entries.all(|entry| entry.is_ok_and(|entry| entry.file_name() == STATE_IN_THE_MAKING))
-        };
-        if exists(&self.0) && !fs::read_dir(&self.0).is_ok_and(is_unfinished) {
-            let place = self.0.display();
-            return Err(Usage(format!(
-                "{place} was not made by MiniBit, or its {STATE} is broken; move it away, or choose another --out"
-            ))
-            .into());
+        if self.is_foreign() {
+            return Err(
+                Usage(format!("{}; move it away, or choose another --out", self.of_somebody_else())).into()
+            );
         }
         fs::create_dir_all(&self.0).with_context(|| format!("cannot make {}", self.0.display()))?;
         self.write_state(state).inspect_err(|_| {

@@ -96,6 +96,9 @@ impl State {
     }
 }
 
+/// So many are named before the rest is counted.
+const NAMED: usize = 5;
+
 /// Refuses where some of them run: their files are about to go.
 pub(in crate::cli) fn check_ended<'a>(members: impl Iterator<Item = &'a Member>) -> anyhow::Result<()> {
     let running: Vec<&str> =
@@ -103,8 +106,13 @@ pub(in crate::cli) fn check_ended<'a>(members: impl Iterator<Item = &'a Member>)
     match running[..] {
         [] => Ok(()),
         [one] => Err(Usage(format!("{one} still runs; end it first: minibit stop")).into()),
-        [first, .., last] => {
-            Err(Usage(format!("{first} to {last} still run; end them first: minibit stop")).into())
+        [ref others @ .., last] => {
+            let named = others.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+            let last = match others.len().saturating_sub(NAMED) {
+                0 => last.to_owned(),
+                more => format!("{} more", more + 1),
+            };
+            Err(Usage(format!("{named} and {last} still run; end them first: minibit stop")).into())
         }
     }
 }

@@ -27,8 +27,10 @@ fn files_are_not_taken_away_from_those_who_run() {
     let swarm = Swarm::split("2");
     swarm.start_tracker();
     swarm.start_slow_peers();
-    swarm.minibit(&["cleanup"]).fails(2, "tracker to peer_2 still run; end them first: minibit stop");
-    swarm.minibit(&["split", "story.txt", "--peers", "2"]).fails(2, "peer_1 to peer_2 still run");
+    swarm
+        .minibit(&["cleanup"])
+        .fails(2, "tracker, peer_1 and peer_2 still run; end them first: minibit stop");
+    swarm.minibit(&["split", "story.txt", "--peers", "2"]).fails(2, "peer_1 and peer_2 still run");
     assert!(swarm.folder.path("peers/peer_2/blocks").exists());
 
     // A tracker serves the next split as well.
@@ -86,7 +88,11 @@ fn nobody_of_that_name_and_no_such_policy() {
     swarm.minibit(&["start", "peers", "--tracker", &url]).done();
     swarm
         .minibit(&["logs", "peer_9"])
-        .fails(2, "nobody called peer_9 was started here; there are peer_1 to peer_2");
+        .fails(2, "nobody called peer_9 was started here, only peer_1 to peer_2\n");
+    swarm.minibit(&["stop", "peers"]).done();
+    swarm.minibit(&["cleanup"]).done();
+    swarm.start_tracker();
+    swarm.minibit(&["logs", "1"]).fails(2, "nobody called 1 was started here, only tracker\n");
 }
 
 #[test]
@@ -109,11 +115,17 @@ fn a_folder_of_somebody_else_and_a_broken_state_file_are_left_alone() {
     swarm.folder.file(".minibit-swarm/state.toml", "mine");
     let before = swarm.folder.everything();
     swarm.minibit(&["start", "tracker", "--http", "127.0.0.1:0"]).fails(2, "move it away");
-    swarm.minibit(&["status"]).fails(2, "nothing was started");
+    for blind in ["status", "logs"] {
+        let why = ".minibit-swarm was not made by MiniBit, or its state.toml is broken";
+        swarm.minibit(&[blind]).fails(2, &format!("nothing is known of what was started in .: ./{why}"));
+    }
     swarm.minibit(&["stop"]).fails(2, "state.toml");
     swarm.minibit(&["split", "story.txt", "--peers", "2", "--distribution", "disjoint"]).done();
     assert_eq!(before, swarm.folder.everything());
-    swarm.minibit(&["cleanup"]).done();
+    let cleaned = swarm.minibit(&["cleanup"]);
+    cleaned.done();
+    let left = "left alone: ./.minibit-swarm (not made by MiniBit, or its state.toml is broken)\n";
+    assert!(cleaned.stderr().contains(left), "{}", cleaned.stderr());
     assert_eq!(fs::read(swarm.folder.path(".minibit-swarm/state.toml")).unwrap(), b"mine");
 
     swarm.folder.file(".minibit-swarm/state.toml", "generator = \"minibit\"\npeers = 3\n");

@@ -54,6 +54,9 @@ pub(super) struct Args {
     /// End when stdin ends: with the program that started it, whatever ends that
     #[arg(long)]
     until_stdin_ends: bool,
+    /// End when stdin ends before a line came on it
+    #[arg(long, hide = true)]
+    until_let_go: bool,
 }
 
 /// Where peers ask that were told nothing else.
@@ -80,6 +83,9 @@ async fn serve(args: Args) -> anyhow::Result<Exit> {
     let mut signals = Signals::listen()?;
     if args.until_stdin_ends {
         parent::live_no_longer_than_stdin()?;
+    }
+    if args.until_let_go {
+        parent::live_no_longer_than_stdin_until_let_go()?;
     }
     let interval = args.interval.unwrap_or(Settings::default().interval);
     let settings = Settings { interval, peers_returned: args.peers_returned };

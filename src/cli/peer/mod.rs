@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::signals::Signals;
-use super::{Exit, Usage, unrepeatable_random_seed};
+use super::{Exit, Usage, parent, unrepeatable_random_seed};
 use crate::event::Event;
 use crate::net::alarm::Alarm;
 use crate::net::announce::TrackerUrl;
@@ -82,6 +82,9 @@ pub(super) struct Args {
     /// When its records' time began, in nanoseconds since 1970, so that several peers share one time [default: now]
     #[arg(long, value_name = "UNIX_NS", requires = "records")]
     clock_start: Option<u64>,
+    /// End when stdin ends before a line came on it
+    #[arg(long, hide = true)]
+    until_let_go: bool,
     #[command(flatten)]
     conduct: Conduct,
     #[command(flatten)]
@@ -109,6 +112,9 @@ impl OnComplete {
 pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     if args.part.is_given() {
         return part::take(&args);
+    }
+    if args.until_let_go {
+        parent::live_no_longer_than_stdin_until_let_go().context("cannot start a thread")?;
     }
     let metainfo = read_metainfo(&args.torrent)?;
     let trackers: Vec<Vec<TrackerUrl>> = match &args.trackers[..] {

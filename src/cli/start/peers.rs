@@ -141,8 +141,8 @@ fn start(
     started
 }
 
-/// Each is written down before the next one is started, so that nothing runs that nobody knows of, even if `start` is
-/// interrupted.
+/// Each is written down before the next one is started, and none goes on without us before all are: nothing runs that
+/// nobody knows of, even if `start` is killed.
 fn launch_all(
     args: &Args,
     dealt: &Marker,

@@ -77,7 +77,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Written down before it is waited for: nothing runs that nobody knows of, even if `start` is interrupted.
+/// Written down before it goes on without us: nothing runs that nobody knows of, even if `start` is killed.
 fn wait(
     launched: &mut Launched,
     places: usize,

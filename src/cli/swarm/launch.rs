@@ -1,8 +1,9 @@
 //! Starting `minibit` itself in the background: apart from the shell and its keyboard, with everything it prints in a
-//! file. A program that was launched is ended again unless it is let go.
+//! file. A program that was launched ends again unless it is let go, even where we are killed before we could.
 
 use std::ffi::OsString;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -17,6 +18,8 @@ use super::process::Process;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks at what it has printed.
 const PAUSE: Duration = Duration::from_millis(10);
+/// With it, a program ends when its stdin does, unless a line comes first.
+const UNTIL_LET_GO: &str = "--until-let-go";
 /// How a program says that it is ready, and where.
 const READY: &str = "listening on ";
 
@@ -31,14 +34,14 @@ pub(in crate::cli) struct Launched {
 }
 
 impl Launched {
-    /// Runs `minibit` with these arguments; `printed` is made anew.
+    /// Runs `minibit` with these arguments, its peer or its tracker; `printed` is made anew.
     pub(in crate::cli) fn start(name: &str, args: &[OsString], printed: &Path) -> anyhow::Result<Launched> {
         let cannot_write = || format!("cannot write {}", printed.display());
         let stdout = create_anew(printed).with_context(cannot_write)?;
         let stderr = stdout.try_clone().with_context(cannot_write)?;
         let program = std::env::current_exe().context("cannot find minibit itself")?;
         let mut command = Command::new(&program);
-        command.args(args).stdin(Stdio::null()).stdout(stdout).stderr(stderr);
+        command.args(args).arg(UNTIL_LET_GO).stdin(Stdio::piped()).stdout(stdout).stderr(stderr);
         apart_from_the_shell(&mut command);
         let mut child = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
         match Process::of_child(&child) {
@@ -93,6 +96,8 @@ impl Launched {
     /// From now on it lives without us.
     pub(in crate::cli) fn let_go(mut self) {
         self.ends_with_us = false;
+        // One that has ended already needs no leave.
+        let _ = self.child.stdin.take().map(|mut stdin| stdin.write_all(b"\n"));
     }
 }
 

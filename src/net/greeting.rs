@@ -33,8 +33,7 @@ pub enum GreetingError {
 pub struct Introduction {
     pub info_hash: InfoHash,
     pub peer_id: PeerId,
-    /// BEP 6.
-    pub fast: bool,
+    pub features: Features,
 }
 
 impl Introduction {
@@ -80,11 +79,12 @@ impl Introduction {
 
     /// What both ends have announced.
     pub fn in_common(self, theirs: Reserved) -> Features {
-        Features { fast: self.fast && theirs.fast(), extended: false }
+        let ours = self.features;
+        Features { fast: ours.fast && theirs.fast(), extended: ours.extended && theirs.extended() }
     }
 
     fn handshake(self) -> Handshake {
-        let reserved = Reserved::announcing(self.fast, false);
+        let reserved = Reserved::announcing(self.features.fast, self.features.extended);
         Handshake { reserved, info_hash: self.info_hash, peer_id: self.peer_id }
     }
 

@@ -42,7 +42,7 @@ use crate::net::inbound::Batch;
 use crate::net::pace::Lateness;
 use crate::net::store::unverified::Unverified;
 use crate::net::store::{Store, StoreError};
-use crate::peer::{Action, Input, Peer, Verdict};
+use crate::peer::{Action, Features, Input, Peer, Verdict};
 use crate::time::{Span, Time};
 use crate::torrent::bitfield::Bitfield;
 use crate::wire::announce::AnnounceResponse;
@@ -182,7 +182,7 @@ impl Host {
         let introduction = Introduction {
             info_hash: peer.info_hash,
             peer_id: peer.peer_id,
-            fast: peer.policy.fast_extension,
+            features: Features { fast: peer.policy.fast_extension, extended: peer.policy.extension_protocol },
         };
         greetings::listen(listener, introduction, clock, &inbox, &tasks, &stop);
         Host {

@@ -3,6 +3,7 @@
 use thin_vec::ThinVec;
 
 use crate::id::{Block, BlockId, ConnId, PieceIndex};
+use crate::peer::extended::Extended;
 use crate::peer::rates::Rates;
 use crate::peer::seam::{ConnSet, RemotePeer};
 use crate::time::Time;
@@ -32,6 +33,8 @@ pub(crate) struct Connection {
     pub(crate) cancelled: u32,
     /// Blocks it sent without being asked.
     pub(crate) unrequested: u32,
+    /// Present once its extension handshake has come.
+    pub(crate) extended: Option<Box<Extended>>,
 }
 
 impl Connection {
@@ -49,6 +52,7 @@ impl Connection {
             rates: Rates::default(),
             cancelled: 0,
             unrequested: 0,
+            extended: None,
         }
     }
 

@@ -95,7 +95,8 @@ impl Peer {
         let reach = Window::new(self.policy.pipeline.rate_window).reach(now);
         let asking = connection.asking_since.map_or(reach, |since| now.since(since).min(reach));
         let bytes = connection.rates.recent(now);
-        pipeline::depth(&self.policy.pipeline, bytes, asking, self.layout.block_size(), u32::MAX) as usize
+        let kept = connection.requests_kept();
+        pipeline::depth(&self.policy.pipeline, bytes, asking, self.layout.block_size(), kept) as usize
     }
 
     fn request(&mut self, now: Time, conn: ConnId, block: BlockId, actions: &mut Vec<Action>) {

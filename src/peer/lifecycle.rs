@@ -44,6 +44,7 @@ impl Peer {
         self.heed_haves(conn);
         self.check_by(now + super::timers::KEEPALIVE_AFTER);
         self.introduce_pieces(now, conn, actions);
+        self.introduce_extensions(now, conn, actions);
         self.announce_turn(now, actions);
     }
 

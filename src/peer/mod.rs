@@ -14,6 +14,7 @@ pub mod choker;
 mod connection;
 mod dialer;
 mod download;
+mod extended;
 mod fast;
 pub mod inspect;
 mod lifecycle;
@@ -80,6 +81,8 @@ pub struct Peer {
     next_round: Time,
     /// No connection's timer runs out before this; see `timers`.
     next_check: Time,
+    /// Nobody is told of other peers before this.
+    next_exchange: Time,
     /// The connection that was served last: uploads go round from here.
     served: ConnId,
     heeded_haves: ConnSet,
@@ -139,6 +142,7 @@ impl Peer {
             connections: Connections::new(setup.layout.pieces()),
             next_round: now + phase,
             next_check: Time::NEVER,
+            next_exchange: Time::NEVER,
             served: ConnId(0),
             heeded_haves: ConnSet::default(),
             endgame: false,

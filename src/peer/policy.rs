@@ -28,6 +28,10 @@ pub struct Policy {
     pub max_connections: u32,
     /// Announces the fast extension (BEP 6).
     pub fast_extension: bool,
+    /// Announces the extension protocol (BEP 10).
+    pub extension_protocol: bool,
+    /// Over the extension protocol, takes part in peer exchange (BEP 11).
+    pub peer_exchange: bool,
     pub pipeline: Pipeline,
 }
 
@@ -55,6 +59,8 @@ impl Default for Policy {
             max_connections: 40,
             // None of the papers' clients had it.
             fast_extension: false,
+            extension_protocol: false,
+            peer_exchange: false,
             pipeline: Pipeline::default(),
         }
     }

@@ -9,7 +9,7 @@ use crate::torrent::bitfield::Bitfield;
 use crate::wire::message::{BitfieldPayload, Message};
 
 /// Requests a remote may have queued with us (libtorrent accepts 2,000, Transmission 500).
-const MAX_QUEUED_REQUESTS: usize = 500;
+pub(super) const MAX_QUEUED_REQUESTS: usize = 500;
 
 impl Peer {
     pub(super) fn received(&mut self, now: Time, conn: ConnId, message: Message, actions: &mut Vec<Action>) {
@@ -38,7 +38,7 @@ impl Peer {
             Message::HaveNone => self.have_none_from(conn, first),
             Message::Reject(block) => self.reject_from(now, conn, block, actions),
             Message::SuggestPiece(piece) | Message::AllowedFast(piece) => self.offer_from(conn, piece),
-            Message::Extended { .. } => Err(CloseReason::UnexpectedMessage),
+            Message::Extended { id, payload } => self.extended_from(now, conn, id, &payload, actions),
         };
         if let Err(reason) = verdict {
             self.close(now, conn, reason, actions);

@@ -272,6 +272,8 @@ pub enum DeadlineReason {
     Announce,
     /// A keepalive is due, or a connection may have become idle or snubbed.
     ConnectionCheck,
+    /// Somebody may be told of other peers (BEP 11).
+    PeerExchange,
     Redial,
 }
 

@@ -31,6 +31,7 @@ impl Peer {
         let connections = self.connections.count();
         if connections > 0 {
             consider(self.next_check, DeadlineReason::ConnectionCheck);
+            consider(self.next_exchange, DeadlineReason::PeerExchange);
             if self.uploads {
                 consider(self.next_round, DeadlineReason::ChokeRound);
             }
@@ -54,6 +55,9 @@ impl Peer {
         }
         if self.next_check <= now {
             self.check_connections(now, actions);
+        }
+        if self.next_exchange <= now {
+            self.exchange_peers(now, actions);
         }
         self.dialer.wake(now);
         self.dial(now, actions);

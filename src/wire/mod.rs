@@ -3,6 +3,8 @@
 
 pub mod announce;
 pub mod codec;
+mod compact;
+pub mod extended;
 pub mod handshake;
 pub mod message;
 pub mod round_trip;

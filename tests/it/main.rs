@@ -7,6 +7,7 @@ mod by_hand;
 mod cleanup;
 mod command;
 mod documents;
+mod extension_protocol;
 mod fast_extension;
 mod foreground;
 mod layers;

@@ -92,7 +92,7 @@ impl Bench {
             info_hash: InfoHash([9; 20]),
             layout,
             have,
-            policy: Policy::default(),
+            policy: Policy { peer_exchange: features.extended, ..Policy::default() },
             uploads: true,
             neighbours: Neighbours::FromTracker { dial: None },
             schedule: None,
@@ -108,7 +108,7 @@ impl Bench {
         self.connect_as(conn, name, Direction::Incoming);
     }
 
-    fn connect_as(&mut self, conn: ConnId, name: u8, direction: Direction) {
+    pub(crate) fn connect_as(&mut self, conn: ConnId, name: u8, direction: Direction) {
         let remote = RemotePeer {
             addr: SocketAddr::from(([10, 0, 0, name], 6881)),
             peer_id: PeerId([name; 20]),

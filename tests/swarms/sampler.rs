@@ -144,6 +144,8 @@ fn policy(draw: &mut Draw) -> Policy {
         optimistic_slots: draw.between(1, 2) as u32,
         max_connections: *draw.one_of(&[4, 10, 40]),
         fast_extension: draw.chance(50),
+        extension_protocol: draw.chance(30),
+        peer_exchange: draw.chance(70),
         seed_rule: *draw.one_of(&[SeedRule::UploadRate, SeedRule::Legout2006, SeedRule::Random]),
         ..Policy::default()
     }

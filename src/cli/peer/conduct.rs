@@ -43,6 +43,8 @@ start_with = \"all\"
 start_with = \"nothing\"
 [policy]
 fast_extension = true
+extension_protocol = true
+peer_exchange = true
 ";
 
 fn rate(text: &str) -> Result<Rate, String> {
@@ -114,7 +116,12 @@ mod tests {
             );
         }
         // Clients of today speak it; the papers' clients of a scenario do not.
-        let usual = Policy { fast_extension: true, ..Policy::default() };
+        let usual = Policy {
+            fast_extension: true,
+            extension_protocol: true,
+            peer_exchange: true,
+            ..Policy::default()
+        };
         assert_eq!(Line::parse_from(["peer"]).conduct.policy().unwrap(), usual);
     }
 

@@ -127,7 +127,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     let clock_start = args.clock_start.map_or_else(unix_nanos, Ok)?;
     let one_of = args.one_of.unwrap_or(OneOf::ALONE);
     let random_seed = args.random_seed.unwrap_or_else(unrepeatable_random_seed);
-    let policy = args.conduct.policy()?;
+    let mut policy = args.conduct.policy()?;
+    // BEP 27: of a private torrent's peers nobody is told but by its trackers.
+    policy.peer_exchange &= !metainfo.private;
     let choker = choker_name(policy.choker);
     let names = args.one_of.map_or_else(|| vec![args.name.clone()], |one_of| one_of.names(&args.name));
     let open = |path: &PathBuf| RecordLines::open(path, one_of.index(), names);

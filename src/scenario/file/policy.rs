@@ -45,6 +45,10 @@ pub(super) fn read_policy(mut section: Section<'_>, problems: &mut Vec<Problem>)
             .read("max_connections", problems, whole(1..=MANY))
             .unwrap_or(base.max_connections),
         fast_extension: section.read("fast_extension", problems, yes_or_no).unwrap_or(base.fast_extension),
+        extension_protocol: section
+            .read("extension_protocol", problems, yes_or_no)
+            .unwrap_or(base.extension_protocol),
+        peer_exchange: section.read("peer_exchange", problems, yes_or_no).unwrap_or(base.peer_exchange),
         pipeline: read_pipeline(section.section("pipeline", problems), base.pipeline, problems),
     };
     section.finish(problems);

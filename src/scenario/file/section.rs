@@ -42,6 +42,8 @@ const ALL_KEYS: &[&str] = &[
     "policy.started_first",
     "policy.max_connections",
     "policy.fast_extension",
+    "policy.extension_protocol",
+    "policy.peer_exchange",
     "policy.newcomer_weight",
     "policy.seed_rule",
     "peers.*.count",

@@ -152,6 +152,8 @@ impl Writer {
         self.text("snub_after", &format_span(policy.snub_after));
         self.bare("max_connections", policy.max_connections);
         self.bare("fast_extension", policy.fast_extension);
+        self.bare("extension_protocol", policy.extension_protocol);
+        self.bare("peer_exchange", policy.peer_exchange);
         self.section("policy.pipeline");
         self.text("time", &format_span(policy.pipeline.time));
         self.text("rate_window", &format_span(policy.pipeline.rate_window));

@@ -1,7 +1,6 @@
 //! What a peer tells a tracker and what it hears back (BEP 3, 7, 23, 31, 48), as typed values; `query` and `reply`
 //! hold their HTTP forms, `packet` the UDP ones (BEP 15). Knows nothing of sockets.
 
-mod compact;
 pub mod packet;
 mod percent;
 pub mod query;

@@ -153,7 +153,8 @@ impl World {
     fn remote(&self, peer: PeerIndex, direction: Direction) -> RemotePeer {
         let plan = &self.host(peer).plan;
         // All follow the same policy.
-        let features = Features { fast: self.policy.fast_extension, ..Features::default() };
+        let features =
+            Features { fast: self.policy.fast_extension, extended: self.policy.extension_protocol };
         let (addr, peer_id) = (plan.virtual_addr, plan.peer_id);
         RemotePeer { addr, peer_id, direction, features, index: Some(peer) }
     }

@@ -78,6 +78,8 @@ fn policy() -> impl Strategy<Value = Policy> {
             newcomer_weight: numbers.4,
             max_connections: numbers.5,
             fast_extension: numbers.0 % 2 == 1,
+            extension_protocol: numbers.1 % 2 == 1,
+            peer_exchange: numbers.2 % 2 == 1,
             round: spans.0,
             rate_window: spans.1,
             snub_after: spans.2,

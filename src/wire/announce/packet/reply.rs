@@ -6,8 +6,8 @@ use super::{
     ANNOUNCE, CONNECT, ConnectionId, FAILED, Family, MAX_BYTES, PacketError, Reader, SCRAPE, TransactionId,
 };
 use crate::time::Span;
-use crate::wire::announce::compact::{self, PEER4, PEER6};
 use crate::wire::announce::{AnnounceResponse, Refusal, SwarmCounts, whole_seconds};
+use crate::wire::compact::{self, PEER4, PEER6};
 
 /// Bytes of an answer to an announce before its peers.
 const BEFORE_PEERS: usize = 20;

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use crate::id::InfoHash;
 use crate::time::Span;
 use crate::torrent::bencode::{BencodeError, Dict, List, Value};
-use crate::wire::announce::compact::{self, PEER4, PEER6, dialable};
 use crate::wire::announce::{AnnounceResponse, Refusal, RetryIn, ScrapeResponse, SwarmCounts};
+use crate::wire::compact::{self, PEER4, PEER6, dialable};
 
 /// Longer answers are refused: room for a hundred thousand peers.
 pub const MAX_BODY: usize = 1 << 20;

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use bendy::encoding::{Encoder, Error, SingleItemEncoder};
 
 use crate::id::PeerId;
-use crate::wire::announce::compact::{self, PEER4};
 use crate::wire::announce::{AnnounceResponse, Refusal, RetryIn, ScrapeResponse, SwarmCounts, whole_seconds};
+use crate::wire::compact::{self, PEER4};
 
 /// How an answer names peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,12 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Bytes of an IPv4 row.
-pub(super) const PEER4: usize = 6;
+pub(in crate::wire) const PEER4: usize = 6;
 /// Bytes of an IPv6 row.
-pub(super) const PEER6: usize = 18;
+pub(in crate::wire) const PEER6: usize = 18;
 
 /// Appends a peer's row, of its own family's length.
-pub(super) fn write(peer: SocketAddr, rows: &mut Vec<u8>) {
+pub(in crate::wire) fn write(peer: SocketAddr, rows: &mut Vec<u8>) {
     match peer.ip() {
         IpAddr::V4(ip) => rows.extend_from_slice(&ip.octets()),
         IpAddr::V6(ip) => rows.extend_from_slice(&ip.octets()),
@@ -19,7 +19,7 @@ pub(super) fn write(peer: SocketAddr, rows: &mut Vec<u8>) {
 /// Appends the peers that rows of `EACH` bytes name, but for those with port 0. False, and nothing is appended, where the
 /// last row is broken off.
 #[must_use]
-pub(super) fn read<const EACH: usize>(bytes: &[u8], peers: &mut Vec<SocketAddr>) -> bool {
+pub(in crate::wire) fn read<const EACH: usize>(bytes: &[u8], peers: &mut Vec<SocketAddr>) -> bool {
     let (rows, rest) = bytes.as_chunks::<EACH>();
     if !rest.is_empty() {
         return false;
@@ -36,6 +36,6 @@ pub(super) fn read<const EACH: usize>(bytes: &[u8], peers: &mut Vec<SocketAddr>)
 }
 
 /// The address of a peer, unless nobody can connect to its port.
-pub(super) fn dialable(ip: IpAddr, port: u16) -> Option<SocketAddr> {
+pub(in crate::wire) fn dialable(ip: IpAddr, port: u16) -> Option<SocketAddr> {
     (port != 0).then(|| SocketAddr::new(ip, port))
 }

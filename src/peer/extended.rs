@@ -1,0 +1,178 @@
+//! The extension protocol (BEP 10), where both ends announced it: how many requests the remote keeps, where it listens,
+//! and peer exchange (BEP 11), which names to each remote whom we are connected to, at most once a minute. What a
+//! remote tells us is an address to try and nothing more.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use crate::event::CloseReason;
+use crate::id::ConnId;
+use crate::peer::Peer;
+use crate::peer::connection::Connection;
+use crate::peer::receive::MAX_QUEUED_REQUESTS;
+use crate::peer::seam::{Action, Direction};
+use crate::time::{Span, Time};
+use crate::wire::extended::{
+    ExtendedHandshake, Flags, HANDSHAKE, MOST_EXCHANGED, PEER_EXCHANGE, PeerExchange,
+};
+use crate::wire::message::Message;
+
+/// BEP 11: no more than one message a minute.
+const EXCHANGE_EVERY: Span = Span::from_secs(60);
+/// From one remote no more addresses are taken: nobody is to fill our memory with whom it likes.
+const MOST_LEARNT: u32 = 200;
+
+/// What a remote's handshake said, and what we have exchanged with it since.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Extended {
+    said: ExtendedHandshake,
+    /// Whom we have named to it.
+    named: BTreeSet<SocketAddr>,
+    /// Not before this it is told of others.
+    next: Time,
+    learnt: u32,
+}
+
+impl Connection {
+    /// The most requests that the remote keeps.
+    pub(super) fn requests_kept(&self) -> u32 {
+        self.extended.as_ref().and_then(|extended| extended.said.requests).unwrap_or(u32::MAX)
+    }
+
+    /// Where the remote can be connected to, as far as we know.
+    fn listens_at(&self) -> Option<SocketAddr> {
+        match self.remote.direction {
+            Direction::Outgoing => Some(self.remote.addr),
+            Direction::Incoming => {
+                let port = self.extended.as_ref()?.said.port?;
+                Some(SocketAddr::new(self.remote.addr.ip(), port))
+            }
+        }
+    }
+
+    /// The id under which the remote takes in peer exchange.
+    fn exchange_id(&self) -> Option<u8> {
+        self.extended.as_ref()?.said.peer_exchange.filter(|id| *id != 0)
+    }
+}
+
+impl Peer {
+    /// Follows what says which pieces we have.
+    pub(super) fn introduce_extensions(&mut self, now: Time, conn: ConnId, actions: &mut Vec<Action>) {
+        if !self.connections.get(conn).is_some_and(|connection| connection.remote.features.extended) {
+            return;
+        }
+        let handshake = ExtendedHandshake {
+            peer_exchange: self.policy.peer_exchange.then_some(PEER_EXCHANGE),
+            port: Some(self.addr.port()).filter(|port| *port != 0),
+            requests: Some(MAX_QUEUED_REQUESTS as u32),
+        };
+        let message = Message::Extended { id: HANDSHAKE, payload: handshake.encode() };
+        self.send(now, conn, message, actions);
+    }
+
+    /// Messages under ids that we never named are passed over, as BEP 10 wants it.
+    pub(super) fn extended_from(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        id: u8,
+        payload: &[u8],
+        actions: &mut Vec<Action>,
+    ) -> Result<(), CloseReason> {
+        let Some(connection) = self.connections.get_mut(conn) else { return Ok(()) };
+        if !connection.remote.features.extended {
+            return Err(CloseReason::UnexpectedMessage);
+        }
+        match id {
+            HANDSHAKE => {
+                let said = ExtendedHandshake::parse(payload).map_err(|_| CloseReason::MalformedMessage)?;
+                connection.extended.get_or_insert_default().hear(said);
+                if self.policy.peer_exchange {
+                    self.next_exchange = self.next_exchange.min(now);
+                    self.exchange_peers(now, actions);
+                }
+                Ok(())
+            }
+            PEER_EXCHANGE if self.policy.peer_exchange => self.exchange_from(now, conn, payload, actions),
+            _ => Ok(()),
+        }
+    }
+
+    fn exchange_from(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        payload: &[u8],
+        actions: &mut Vec<Action>,
+    ) -> Result<(), CloseReason> {
+        let message = PeerExchange::parse(payload).map_err(|_| CloseReason::MalformedMessage)?;
+        let Some(connection) = self.connections.get_mut(conn) else { return Ok(()) };
+        let extended = connection.extended.get_or_insert_default();
+        let room = MOST_LEARNT.saturating_sub(extended.learnt) as usize;
+        let addresses: Vec<SocketAddr> = message.added.iter().map(|(peer, _)| *peer).take(room).collect();
+        extended.learnt += addresses.len() as u32;
+        self.dialer.learn(&addresses, self.addr);
+        self.dial(now, actions);
+        Ok(())
+    }
+
+    /// Tells everybody whose turn it is of whoever came and went. To be called when `next_exchange` has come.
+    pub(super) fn exchange_peers(&mut self, now: Time, actions: &mut Vec<Action>) {
+        let listening: Vec<(SocketAddr, Flags)> = self.connected_listeners();
+        self.next_exchange = Time::NEVER;
+        for conn in self.connections.open.clone().iter() {
+            let Some(connection) = self.connections.get_mut(conn) else { continue };
+            let (Some(id), own) = (connection.exchange_id(), connection.listens_at()) else { continue };
+            let Some(extended) = &mut connection.extended else { continue };
+            if extended.next <= now {
+                extended.next = now + EXCHANGE_EVERY;
+                let news = extended.news(&listening, own);
+                if !news.added.is_empty() || !news.dropped.is_empty() {
+                    let message = Message::Extended { id, payload: news.encode() };
+                    self.next_exchange = self.next_exchange.min(now + EXCHANGE_EVERY);
+                    self.send(now, conn, message, actions);
+                    continue;
+                }
+            }
+            self.next_exchange = self.next_exchange.min(extended.next);
+        }
+    }
+
+    /// Everybody we are connected to and whose address is known, ascending.
+    fn connected_listeners(&self) -> Vec<(SocketAddr, Flags)> {
+        let listener = |(conn, connection): (ConnId, &Connection)| {
+            let seed = self.connections.pieces(conn).is_full();
+            let reachable = connection.remote.direction == Direction::Outgoing;
+            Some((connection.listens_at()?, Flags { seed, reachable }))
+        };
+        let mut listening: Vec<_> = self.connections.iter().filter_map(listener).collect();
+        listening.sort_unstable_by_key(|(addr, _)| *addr);
+        listening
+    }
+}
+
+impl Extended {
+    /// A later handshake changes only what it names.
+    fn hear(&mut self, said: ExtendedHandshake) {
+        self.said = ExtendedHandshake {
+            peer_exchange: said.peer_exchange.or(self.said.peer_exchange),
+            port: said.port.or(self.said.port),
+            requests: said.requests.or(self.said.requests),
+        };
+    }
+
+    /// What has changed among those who listen since the remote, who is at `own`, was told last.
+    fn news(&mut self, listening: &[(SocketAddr, Flags)], own: Option<SocketAddr>) -> PeerExchange {
+        let others = listening.iter().filter(|(addr, _)| Some(*addr) != own);
+        let here: BTreeSet<SocketAddr> = others.clone().map(|(addr, _)| *addr).collect();
+        let new = others.filter(|(addr, _)| !self.named.contains(addr));
+        let added: Vec<_> = new.copied().take(MOST_EXCHANGED).collect();
+        let dropped: Vec<_> = self.named.difference(&here).copied().take(MOST_EXCHANGED).collect();
+        dropped.iter().for_each(|addr| {
+            self.named.remove(addr);
+        });
+        self.named.extend(added.iter().map(|(addr, _)| *addr));
+        PeerExchange { added, dropped }
+    }
+}

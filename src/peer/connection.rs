@@ -3,7 +3,7 @@
 use thin_vec::ThinVec;
 
 use crate::id::{Block, BlockId, ConnId, PieceIndex};
-use crate::peer::extended::Extended;
+use crate::peer::exchange::Extended;
 use crate::peer::rates::Rates;
 use crate::peer::seam::{ConnSet, RemotePeer};
 use crate::time::Time;

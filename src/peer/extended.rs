@@ -2,7 +2,6 @@
 //! and peer exchange (BEP 11), which names to each remote whom we are connected to, at most once a minute. What a
 //! remote tells us is an address to try and nothing more.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use crate::event::CloseReason;
@@ -12,26 +11,13 @@ use crate::peer::connection::Connection;
 use crate::peer::receive::MAX_QUEUED_REQUESTS;
 use crate::peer::seam::{Action, Direction};
 use crate::time::{Span, Time};
-use crate::wire::extended::{
-    ExtendedHandshake, Flags, HANDSHAKE, MOST_EXCHANGED, PEER_EXCHANGE, PeerExchange,
-};
+use crate::wire::extended::{ExtendedHandshake, Flags, HANDSHAKE, PEER_EXCHANGE, PeerExchange};
 use crate::wire::message::Message;
 
 /// BEP 11: no more than one message a minute.
 const EXCHANGE_EVERY: Span = Span::from_secs(60);
 /// From one remote no more addresses are taken: nobody is to fill our memory with whom it likes.
 const MOST_LEARNT: u32 = 200;
-
-/// What a remote's handshake said, and what we have exchanged with it since.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Extended {
-    said: ExtendedHandshake,
-    /// Whom we have named to it.
-    named: BTreeSet<SocketAddr>,
-    /// Not before this it is told of others.
-    next: Time,
-    learnt: u32,
-}
 
 impl Connection {
     /// The most requests that the remote keeps.
@@ -149,30 +135,5 @@ impl Peer {
         let mut listening: Vec<_> = self.connections.iter().filter_map(listener).collect();
         listening.sort_unstable_by_key(|(addr, _)| *addr);
         listening
-    }
-}
-
-impl Extended {
-    /// A later handshake changes only what it names.
-    fn hear(&mut self, said: ExtendedHandshake) {
-        self.said = ExtendedHandshake {
-            peer_exchange: said.peer_exchange.or(self.said.peer_exchange),
-            port: said.port.or(self.said.port),
-            requests: said.requests.or(self.said.requests),
-        };
-    }
-
-    /// What has changed among those who listen since the remote, who is at `own`, was told last.
-    fn news(&mut self, listening: &[(SocketAddr, Flags)], own: Option<SocketAddr>) -> PeerExchange {
-        let others = listening.iter().filter(|(addr, _)| Some(*addr) != own);
-        let here: BTreeSet<SocketAddr> = others.clone().map(|(addr, _)| *addr).collect();
-        let new = others.filter(|(addr, _)| !self.named.contains(addr));
-        let added: Vec<_> = new.copied().take(MOST_EXCHANGED).collect();
-        let dropped: Vec<_> = self.named.difference(&here).copied().take(MOST_EXCHANGED).collect();
-        dropped.iter().for_each(|addr| {
-            self.named.remove(addr);
-        });
-        self.named.extend(added.iter().map(|(addr, _)| *addr));
-        PeerExchange { added, dropped }
     }
 }

@@ -14,6 +14,7 @@ pub mod choker;
 mod connection;
 mod dialer;
 mod download;
+mod exchange;
 mod extended;
 mod fast;
 pub mod inspect;

@@ -11,57 +11,16 @@ import argparse
 import pathlib
 import sys
 import tempfile
-import time
 import urllib.parse
 
 import libtorrent
 
-from programs import CONTENT_BYTES, DEADLINE_S, Failed, Minibit, compare, split_content, wait_for_scrape
+from libtorrent_peer import Libtorrent
+from programs import CONTENT_BYTES, Failed, Minibit, compare, split_content, wait_for_scrape
 
 MINIBIT_SEED, LIBTORRENT_LEECHER, LIBTORRENT_SEED, MINIBIT_LEECHER = (f"10.77.0.{n}" for n in range(1, 5))
 TRACKERS = (f"10.77.0.{n}:6969" for n in range(5, 9))
 PORT = 6881
-
-
-class Libtorrent:
-    """One libtorrent peer on one address that speaks BEP 3 over TCP and finds others through the tracker alone."""
-
-    def __init__(self, address, torrent, folder, tracker):
-        category = libtorrent.alert.category_t
-        self.session = libtorrent.session(
-            {
-                "listen_interfaces": f"{address}:{PORT}",
-                "outgoing_interfaces": address,  # else it dials from any address of the device
-                "enable_dht": False,
-                "enable_lsd": False,
-                "enable_upnp": False,
-                "enable_natpmp": False,
-                "enable_incoming_utp": False,
-                "enable_outgoing_utp": False,  # tried first, it costs seconds before TCP is
-                "in_enc_policy": int(libtorrent.enc_policy.pe_disabled),
-                "out_enc_policy": int(libtorrent.enc_policy.pe_disabled),
-                "alert_mask": category.error_notification | category.status_notification | category.tracker_notification | category.connect_notification,
-            },
-            flags=0,  # no plugins, so no peer exchange
-        )
-        settings = libtorrent.add_torrent_params()
-        settings.ti = libtorrent.torrent_info(str(torrent))
-        settings.trackers = [tracker]
-        settings.save_path = str(folder)
-        settings.flags &= ~(libtorrent.torrent_flags.auto_managed | libtorrent.torrent_flags.paused)
-        self.torrent = self.session.add_torrent(settings)
-        self.seen = []  # the kind of every alert so far, with what it says
-
-    def wait_for(self, what):
-        """Returns when an alert of this kind was seen, before or during the wait."""
-        until = time.monotonic() + DEADLINE_S
-        while all(kind != what for kind, _ in self.seen):
-            left = until - time.monotonic()
-            if left <= 0:
-                last = "\n".join(": ".join(alert) for alert in self.seen[-15:])
-                raise Failed(f"libtorrent gave no {what} within {DEADLINE_S} s; its last alerts:\n{last}")
-            self.session.wait_for_alert(int(left * 1000) + 1)
-            self.seen += [(type(alert).__name__, alert.message()) for alert in self.session.pop_alerts()]
 
 
 def wait_until_seed_is_known(http, torrent):
@@ -77,11 +36,10 @@ def minibit_to_libtorrent(minibit, content, torrent, http, tracker, folder):
     with Minibit(minibit, folder / "seed.log", *seed) as peer:
         peer.wait_for_line("listening on")
         wait_until_seed_is_known(http, torrent)
-        leecher = Libtorrent(LIBTORRENT_LEECHER, torrent, folder, tracker)
+        leecher = Libtorrent(LIBTORRENT_LEECHER, PORT, torrent, folder, tracker)
         leecher.wait_for("torrent_finished_alert")
         received = leecher.torrent.status().total_payload_download
-        leecher.session.pause()  # flushes to disk
-        leecher.wait_for("torrent_paused_alert")
+        leecher.flush()
     compare(content, folder / content.name)
     if received < CONTENT_BYTES:
         raise Failed(f"libtorrent counts only {received} bytes received")
@@ -89,7 +47,7 @@ def minibit_to_libtorrent(minibit, content, torrent, http, tracker, folder):
 
 def libtorrent_to_minibit(minibit, content, torrent, http, tracker, folder):
     print("libtorrent seeds to a MiniBit peer", flush=True)
-    seed = Libtorrent(LIBTORRENT_SEED, torrent, content.parent, tracker)
+    seed = Libtorrent(LIBTORRENT_SEED, PORT, torrent, content.parent, tracker)
     seed.wait_for("torrent_finished_alert")  # its copy is checked
     wait_until_seed_is_known(http, torrent)
     leecher = ["peer", torrent, "--dir", folder, "--listen", f"{MINIBIT_LEECHER}:{PORT}", "--tracker", tracker]

@@ -1,4 +1,5 @@
-"""What every exchange with foreign programs needs: MiniBit's commands in the foreground, and a comparison of files."""
+"""What every exchange with foreign programs needs: programs that end with it, MiniBit's commands in the foreground, and
+comparisons of files."""
 
 import hashlib
 import pathlib
@@ -18,18 +19,64 @@ class Failed(Exception):
     """What did not happen, and what was seen instead."""
 
 
-class Minibit:
-    """A foreground command of MiniBit. Lines of its stdout can be waited for; leaving the block interrupts it."""
+class Program:
+    """A program in the foreground; leaving the block ends it."""
+
+    GRACE_S = 10
+
+    def __init__(self, log, *command, stdout=None, **options):
+        command = [str(word) for word in command]
+        print("  $", *command, flush=True)
+        self.name = pathlib.Path(command[0]).name
+        self.log = log
+        with open(log, "wb") as output:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=stdout or output, stderr=output, **options
+            )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        """A signal ends it in good order; only one that does not listen is killed."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(self.GRACE_S)
+            except subprocess.TimeoutExpired:
+                print("   ", self.name, "does not end, and is killed", flush=True)
+                self.process.kill()
+                self.process.wait()
+
+    def said(self):
+        """The end of what it wrote."""
+        return pathlib.Path(self.log).read_text(errors="replace")[-2000:]
+
+    def wait_until(self, done, what):
+        """Looks again and again: this program has no way to tell."""
+        until = time.monotonic() + DEADLINE_S
+        while not done():
+            if self.process.poll() is not None:
+                raise Failed(f"{self.name} ended with {self.process.returncode} before {what}; it said:\n{self.said()}")
+            if time.monotonic() > until:
+                raise Failed(f"{self.name}: not {what} within {DEADLINE_S} s; it said:\n{self.said()}")
+            time.sleep(0.02)
+
+    def wait_for_exit(self):
+        try:
+            code = self.process.wait(DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            raise Failed(f"{self.name} still runs after {DEADLINE_S} s") from None
+        if code != 0:
+            raise Failed(f"{self.name} ended with exit code {code}; its stderr:\n{self.said()}")
+
+
+class Minibit(Program):
+    """A foreground command of MiniBit. Lines of its stdout can be waited for."""
 
     def __init__(self, program, log, *arguments):
-        command = [str(program), *map(str, arguments)]
-        print("  $", *command, flush=True)
+        super().__init__(log, program, *arguments, stdout=subprocess.PIPE, text=True)
         self.name = f"minibit {arguments[0]}"
-        self.log = log
-        with open(log, "wb") as stderr:
-            self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, text=True
-            )
         self.lines = queue.Queue()
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
@@ -39,18 +86,8 @@ class Minibit:
             self.lines.put(line.strip())
         self.lines.put(None)
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        """Ctrl-C ends it in good order; only one that does not listen is killed."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+    def __exit__(self, *reason):
+        super().__exit__(*reason)
         self.reader.join(5)
 
     def wait_for_line(self, start):
@@ -63,22 +100,14 @@ class Minibit:
                     return line[len(start):].strip()
         except queue.Empty:
             pass
-        stderr = pathlib.Path(self.log).read_text(errors="replace")[-2000:]
-        raise Failed(f"{self.name} never said {start!r} (exit code {self.process.poll()}); its stderr:\n{stderr}")
-
-    def wait_for_exit(self):
-        try:
-            code = self.process.wait(DEADLINE_S)
-        except subprocess.TimeoutExpired:
-            raise Failed(f"{self.name} still runs after {DEADLINE_S} s") from None
-        if code != 0:
-            raise Failed(f"{self.name} ended with exit code {code}; its stderr:\n{pathlib.Path(self.log).read_text()}")
+        raise Failed(f"{self.name} never said {start!r} (exit code {self.process.poll()}); its stderr:\n{self.said()}")
 
 
 def digest(path):
     if not path.is_file():
         raise Failed(f"{path.name} was not written to {path.parent}")
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def compare(original, copy):
@@ -87,15 +116,32 @@ def compare(original, copy):
     print(f"    {copy.name}: {copy.stat().st_size} bytes, equal to the original", flush=True)
 
 
+def files_below(folder):
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def compare_all(original, copy, empty_files=True):
+    """A file with its copy, or every file of a folder; those without a byte where the copy is to have them."""
+    if original.is_file():
+        compare(original, copy)
+    for path in files_below(original):
+        if empty_files or path.stat().st_size > 0:
+            compare(path, copy / path.relative_to(original))
+
+
+def split(minibit, content, out, *options):
+    """The .torrent that MiniBit makes for a file."""
+    options = ["--peers", "1", "--distribution", "single-seed", "--block-size", "16KiB", *options]
+    with Minibit(minibit, out.parent / f"{out.name}.log", "split", content, "--out", out, *options) as command:
+        command.wait_for_exit()
+    return out / "peers" / f"{content.name}.torrent"
+
+
 def split_content(minibit, work):
     """A file of random bytes and its .torrent, in `work`."""
     content = work / "content.bin"
     content.write_bytes(random.Random(1).randbytes(CONTENT_BYTES))
-    split = ["split", content, "--peers", "1", "--distribution", "single-seed"]
-    split += ["--block-size", "16KiB", "--piece-size", "64KiB", "--out", work / "split"]
-    with Minibit(minibit, work / "split.log", *split) as command:
-        command.wait_for_exit()
-    return content, work / "split" / "peers" / f"{content.name}.torrent"
+    return content, split(minibit, content, work / "split", "--piece-size", "64KiB")
 
 
 def wait_for_scrape(url, what):

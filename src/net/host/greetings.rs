@@ -1,11 +1,12 @@
 //! New connections of a host: its listening socket, its dials, and what becomes of them.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -22,7 +23,7 @@ use crate::peer::{Direction, Input, RemotePeer};
 use crate::time::{Span, Time};
 use crate::wire::handshake::Handshake;
 
-/// Strangers whose handshake is awaited at a time; others wait in the listening socket's queue.
+/// Strangers whose handshake is awaited at a time.
 const GREETINGS: usize = 128;
 /// After the system could not give us another socket.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -52,21 +53,22 @@ pub(super) fn listen(
 ) {
     let (inbox, callers, stop) = (inbox.clone(), tasks.clone(), stop.clone());
     let accept = async move |stop: &CancellationToken| {
-        let greetings = Arc::new(Semaphore::new(GREETINGS));
-        while let Ok(permit) = greetings.clone().acquire_owned().await {
+        let mut greetings = VecDeque::new();
+        loop {
             let Ok((stream, addr)) = listener.accept().await else {
                 tokio::time::sleep(BACK_OFF).await;
                 continue;
             };
+            let greeting = make_room(&mut greetings, stop);
             let inbox = inbox.clone();
             let greet = async move {
-                let outcome = match introduction.answer(stream).await {
-                    Ok((stream, theirs)) => {
+                let outcome = match greeting.run_until_cancelled(introduction.answer(stream)).await {
+                    Some(Ok((stream, theirs))) => {
                         Outcome::Met { stream, theirs, addr, direction: Direction::Incoming }
                     }
-                    Err(_) => Outcome::CallerRefused,
+                    Some(Err(_)) | None => Outcome::CallerRefused,
                 };
-                drop(permit);
+                greeting.cancel();
                 let greeted = Greeted { at: clock.now(), outcome };
                 // A host that has ended wants no connection.
                 let _ = inbox.send(Happening::Greeted(Box::new(greeted))).await;
@@ -76,6 +78,22 @@ pub(super) fn listen(
         }
     };
     tasks.spawn(async move { stop.run_until_cancelled(accept(&stop)).await });
+}
+
+/// A token for one more greeting, cancelled when that is over. Who says nothing keeps nobody out: where too many are
+/// awaited, the oldest makes room.
+fn make_room(greetings: &mut VecDeque<CancellationToken>, stop: &CancellationToken) -> CancellationToken {
+    if greetings.len() >= GREETINGS {
+        greetings.retain(|greeting| !greeting.is_cancelled());
+    }
+    if greetings.len() >= GREETINGS
+        && let Some(oldest) = greetings.pop_front()
+    {
+        oldest.cancel();
+    }
+    let greeting = stop.child_token();
+    greetings.push_back(greeting.clone());
+    greeting
 }
 
 impl Host {

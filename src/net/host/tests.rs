@@ -198,6 +198,21 @@ impl Remote {
 }
 
 #[tokio::test]
+async fn callers_that_say_nothing_keep_nobody_out() {
+    let host = host(1, Bitfield::full(8), Links::default(), vec![]).await;
+    let mut silent = Vec::new();
+    // Some more than are awaited at a time.
+    for _ in 0..150 {
+        silent.push(TcpStream::connect(host.addr).await.unwrap());
+    }
+    // Well below the ten seconds after which the silent ones are given up.
+    let called = tokio::time::timeout(Duration::from_secs(5), Remote::call(host.addr, 2)).await;
+    let mut remote = called.expect("the oldest of the silent ones makes room");
+    assert!(remote.hear().await.is_some());
+    host.stop().await;
+}
+
+#[tokio::test]
 async fn a_hostile_remote_is_dropped_with_the_reason_recorded() {
     let request = |piece, begin, length| Message::Request(Block { piece: PieceIndex(piece), begin, length });
     let encoded = |message: Message| {

@@ -48,7 +48,16 @@ impl Victim {
     }
 
     fn handshake(&self, peer_id: [u8; 20]) -> Vec<u8> {
-        [&b"\x13BitTorrent protocol"[..], &[0; 8], &self.info_hash, &peer_id].concat()
+        self.handshake_with([0; 8], peer_id)
+    }
+
+    /// Of a remote that speaks the fast extension (BEP 6) and the extension protocol (BEP 10).
+    fn extended_handshake(&self, peer_id: [u8; 20]) -> Vec<u8> {
+        self.handshake_with([0, 0, 0, 0, 0, 0x10, 0, 0x04], peer_id)
+    }
+
+    fn handshake_with(&self, reserved: [u8; 8], peer_id: [u8; 20]) -> Vec<u8> {
+        [&b"\x13BitTorrent protocol"[..], &reserved, &self.info_hash, &peer_id].concat()
     }
 
     fn send_all(&self, inputs: &[Vec<u8>]) {
@@ -147,6 +156,45 @@ fn messages() -> Vec<Vec<u8>> {
     all
 }
 
+/// The same for who has announced the fast extension and the extension protocol.
+fn extended_messages() -> Vec<Vec<u8>> {
+    let edges = [0, 1, PIECE - 1, PIECES, 1 << 31, u32::MAX];
+    let (interested, have_none) = (message(2, b""), message(15, b""));
+    let mut all = vec![
+        [message(14, b""), message(15, b"")].concat(),
+        [have_none.clone(), message(14, b"")].concat(),
+        [have_none.clone(), message(5, &[0; 5])].concat(),
+        message(14, b"").repeat(5_000),
+        [have_none, interested.clone(), message(6, &words(&[0, 0, PIECE])).repeat(20_000)].concat(),
+    ];
+    for one in edges {
+        all.extend([13, 17].map(|id| message(id, &words(&[one]))));
+        all.extend(edges.map(|other| message(16, &words(&[one, other, PIECE]))));
+        all.push([interested.clone(), message(6, &words(&[one, 0, PIECE])), message(0, b"")].concat());
+    }
+    // Handshakes and lists of peers that are broken, boundless, or lie about themselves.
+    let said: [&[u8]; 12] = [
+        b"",
+        b"d",
+        b"i1e",
+        b"d1:mi1ee",
+        b"d1:md6:ut_pexi999999999999ee1:pi-1e4:reqqi0ee",
+        b"d1:md6:ut_pexi1ee1:pi70000e4:reqqi99999999999999999999ee",
+        b"d5:added6:\x7f\0\0\x01\0\x01e",
+        b"d5:added7:1234567e",
+        b"d5:added99999999999:e",
+        b"d7:droppedi1ee",
+        b"d6:added65:12345e",
+        b"d7:added.f3:\xff\xff\xffe",
+    ];
+    for id in [0, 1, 2, 255] {
+        all.extend(said.map(|said| message(20, &[&[id], said].concat())));
+        all.push(message(20, &[&[id], &vec![b'l'; 60_000][..]].concat()));
+        all.push(message(20, &[&[id], &b"d5:added0:e"[..]].concat()).repeat(5_000));
+    }
+    all
+}
+
 fn crafted(victim: &Victim) -> Vec<Vec<u8>> {
     let whole = victim.handshake(*b"-XX0001-hostile-peer");
     // Broken off after every fifth byte, with every byte of the protocol's name wrong in turn, and of another torrent.
@@ -161,10 +209,15 @@ fn crafted(victim: &Victim) -> Vec<Vec<u8>> {
         peer_id[16..].copy_from_slice(format!("{number:04}").as_bytes());
         all.push([victim.handshake(peer_id), message].concat());
     }
+    for (number, message) in extended_messages().into_iter().enumerate() {
+        let mut peer_id = *b"-XX0001-hostile+0000";
+        peer_id[16..].copy_from_slice(format!("{number:04}").as_bytes());
+        all.push([victim.extended_handshake(peer_id), message].concat());
+    }
     all
 }
 
-/// Half of them say a good handshake first: they get further.
+/// Most of them say a good handshake first: they get further.
 fn random(victim: &Victim) -> Vec<Vec<u8>> {
     let mut stream = Stream::new(RANDOM_SEED, Entity::Scenario, Purpose::Content);
     let mut input = |number: usize| {
@@ -173,13 +226,14 @@ fn random(victim: &Victim) -> Vec<Vec<u8>> {
         let length = usize::from(u16::from_be_bytes([bytes[598], bytes[599]])) % 598;
         let mut peer_id = [0; 20];
         peer_id.copy_from_slice(&bytes[..20]);
-        match number % 4 {
+        match number % 5 {
             0 => bytes[..length].to_vec(),
             1 => [&b"\x13BitTorrent protocol"[..], &bytes[..length]].concat(),
             2 => [&victim.handshake(peer_id)[..], &bytes[..length]].concat(),
+            3 => [&victim.extended_handshake(peer_id)[..], &bytes[..length]].concat(),
             // Lengths and kinds that make sense, so that what is inside is looked at.
             _ => {
-                let mut all = victim.handshake(peer_id);
+                let mut all = victim.extended_handshake(peer_id);
                 for part in bytes[..length].chunks(18) {
                     all.extend(message(part[0] % 22, &part[1..]));
                 }

@@ -96,6 +96,19 @@ pub enum Event {
     AnnounceFailed {
         reason: Box<str>,
     },
+
+    // Reported by the driver for a client that does not tell of single blocks. Last, so that digests stay comparable.
+    /// What it has moved since it was last asked.
+    Traffic(Traffic),
+}
+
+/// Payload bytes that a foreign client counts; `None` is what it does not tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Traffic {
+    pub downloaded: Option<u64>,
+    pub uploaded: Option<u64>,
+    /// The part of `downloaded` that was of no use.
+    pub wasted: Option<u64>,
 }
 
 /// What became of a received block.

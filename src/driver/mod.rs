@@ -13,12 +13,14 @@ pub mod tasks;
 #[cfg(feature = "net")]
 pub use real_time::folder::LeftBehind;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 
 use crate::event::Record;
 use crate::id::{PeerIndex, PieceIndex};
+use crate::scenario::Scenario;
 use crate::time::{Span, Time};
 
 /// Takes every record of a run, in the order of `at` (virtual time: exactly; real time: as they come in).
@@ -56,6 +58,23 @@ pub struct Outcome {
     pub at: Time,
     /// What sockets could not keep up with; `None` in virtual time.
     pub pace: Option<Pace>,
+    /// One for every cohort of a foreign client.
+    pub clients: Vec<ForeignClient>,
+}
+
+/// What other people's program a cohort was, and how it fared.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForeignClient {
+    pub cohort: String,
+    pub client: String,
+    /// `None` where it was not found.
+    pub version: Option<String>,
+    /// As its first peer had them, by the client's own words for them.
+    pub settings: BTreeMap<String, String>,
+    /// What the scenario asks of the cohort and this client cannot do.
+    pub not_honoured: Vec<String>,
+    /// Peers that could not go on, and why.
+    pub failures: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,6 +108,19 @@ pub struct Pace {
     pub block_latency_p99: Span,
     /// The p99 lag exceeds a tenth of the shortest shaped block time (never without a rate limit).
     pub degraded: bool,
+}
+
+/// Where peers are MiniBit's own state machines, other people's clients have no place.
+fn refuse_foreign_clients(scenario: &Scenario) -> Result<(), DriverError> {
+    match scenario.foreign_cohorts().next() {
+        Some(cohort) => Err(DriverError::Unsupported(format!(
+            "{}: peers.{}.client is {:?}, a program of its own: run with --driver processes",
+            scenario.name,
+            cohort.name,
+            cohort.client.name()
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Why a run could not be carried out. (What remotes do wrong is never one of these: it is recorded.)

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::event::{BlockFate, CloseReason, Event, Record, Remote, Totals};
+use crate::event::{BlockFate, CloseReason, Event, Record, Remote, Totals, Traffic};
 use crate::id::{Block, PeerIndex, PieceIndex};
 use crate::time::{Span, Time};
 
@@ -91,6 +91,14 @@ impl Fields<'_> {
                 self.number("bytes", (*bytes).into());
             }
             Event::Announced { peers } => self.number("peers", (*peers).into()),
+            Event::Traffic(Traffic { downloaded, uploaded, wasted }) => {
+                for (key, bytes) in [("downloaded", downloaded), ("uploaded", uploaded), ("wasted", wasted)] {
+                    match bytes {
+                        Some(bytes) => self.number(key, *bytes),
+                        None => self.bare(key, "null"),
+                    }
+                }
+            }
         }
     }
 
@@ -160,6 +168,11 @@ impl Object<'_> {
             "completed" => Event::Completed,
             "announced" => Event::Announced { peers: self.number("peers")? },
             "announce_failed" => Event::AnnounceFailed { reason: self.text("reason")?.into() },
+            "traffic" => Event::Traffic(Traffic {
+                downloaded: self.known("downloaded")?,
+                uploaded: self.known("uploaded")?,
+                wasted: self.known("wasted")?,
+            }),
             _ => return Err(NoRecord::Field("event")),
         })
     }
@@ -171,6 +184,14 @@ impl Object<'_> {
     fn number<N: TryFrom<u64>>(&self, key: &'static str) -> Result<N, NoRecord> {
         let number = self.value[key].as_u64().and_then(|number| N::try_from(number).ok());
         number.ok_or(NoRecord::Field(key))
+    }
+
+    /// `null` is what nobody knows.
+    fn known(&self, key: &'static str) -> Result<Option<u64>, NoRecord> {
+        match &self.value[key] {
+            Value::Null if self.value.get(key).is_some() => Ok(None),
+            _ => self.number(key).map(Some),
+        }
     }
 
     fn remote(&self, key: &'static str) -> Result<Remote, NoRecord> {
@@ -236,6 +257,7 @@ fn name(event: &Event) -> &'static str {
         Event::Completed => "completed",
         Event::Announced { .. } => "announced",
         Event::AnnounceFailed { .. } => "announce_failed",
+        Event::Traffic(_) => "traffic",
     }
 }
 
@@ -267,6 +289,7 @@ mod tests {
             Event::Completed,
             Event::Announced { peers: 5 },
             Event::AnnounceFailed { reason: "refused".into() },
+            Event::Traffic(Traffic { downloaded: Some(5), uploaded: Some(0), wasted: None }),
         ]
     }
 

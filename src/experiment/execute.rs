@@ -221,6 +221,7 @@ fn measure(
         wall_s: took.unwrap_or_else(|| began.elapsed().as_secs_f64()),
         pace: outcome.pace,
         revision: options.revision.clone(),
+        clients: outcome.clients,
     };
     Ok(StoredRun { metrics, perf })
 }

@@ -1,6 +1,8 @@
 //! An executed plan: its runs, what they add up to a case, and how the cases compare.
 
-use crate::driver::Ended;
+use std::collections::BTreeSet;
+
+use crate::driver::{Ended, ForeignClient};
 use crate::experiment::compare::{ComparedCase, ComparedRun, Comparison, compare};
 use crate::experiment::expect::{Expectation, check};
 use crate::experiment::{Done, Plan, Run, RunResult, Store};
@@ -67,6 +69,23 @@ impl<'a> Results<'a> {
     pub fn unfinished(&self) -> impl Iterator<Item = (&Run, &Done)> {
         let done = self.runs.iter().filter_map(|run| Some((run, run.done()?)));
         done.filter(|(_, done)| !matches!(done.ended, Ended::Complete | Ended::Interrupted))
+    }
+
+    /// Foreign clients that could not go on: the run, and what became of whom.
+    pub fn client_failures(&self) -> impl Iterator<Item = (&Run, &str)> {
+        let done = self.runs.iter().filter_map(|run| Some((run, run.done()?)));
+        let failures = done.flat_map(|(run, done)| done.perf.clients.iter().map(move |client| (run, client)));
+        failures.flat_map(|(run, client)| client.failures.iter().map(move |one| (run, one.as_str())))
+    }
+
+    /// What foreign clients do not do although the scenario asks for it: cohort, client, and what; each once.
+    pub fn not_honoured(&self) -> BTreeSet<(&str, &str, &str)> {
+        let clients = self.runs.iter().filter_map(Run::done).flat_map(|done| &done.perf.clients);
+        fn told(client: &ForeignClient) -> impl Iterator<Item = (&str, &str, &str)> {
+            let of = (client.cohort.as_str(), client.client.as_str());
+            client.not_honoured.iter().map(move |what| (of.0, of.1, what.as_str()))
+        }
+        clients.flat_map(told).collect()
     }
 
     /// Runs that were stored by a build of another revision than `revision`, where both are known.

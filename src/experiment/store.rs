@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::driver::Pace;
+use crate::driver::{ForeignClient, Pace};
 use crate::experiment::RunId;
 use crate::metrics::RunMetrics;
 
@@ -41,6 +41,9 @@ pub struct Perf {
     pub pace: Option<Pace>,
     /// The build that ran it, where known.
     pub revision: Option<String>,
+    /// One for every cohort of a foreign client.
+    #[serde(default)]
+    pub clients: Vec<ForeignClient>,
 }
 
 impl Perf {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::driver::{Ended, Outcome, Recorder};
-use crate::event::{BlockFate, Event, Record, Remote};
+use crate::event::{BlockFate, Event, Record, Remote, Traffic};
 use crate::id::{PeerIndex, PieceIndex};
 use crate::metrics::availability::Availability;
 use crate::metrics::bound::{self, BoundPeer};
@@ -45,6 +45,10 @@ pub struct RunFold<'a> {
     availability: Availability,
     digest: TraceDigest,
     records: u64,
+    /// Every block is known by its giver: nobody is a client that tells sums alone.
+    knows_givers: bool,
+    /// Whatever comes from a seed is known to.
+    knows_seeds: bool,
 }
 
 impl<'a> RunFold<'a> {
@@ -73,6 +77,8 @@ impl<'a> RunFold<'a> {
             availability: Availability::new(pieces, participants.iter().map(|peer| &peer.initial)),
             digest: TraceDigest::default(),
             records: 0,
+            knows_givers: !participants.iter().any(|peer| peer.foreign),
+            knows_seeds: !participants.iter().any(|peer| peer.foreign && peer.starts_complete()),
         }
     }
 
@@ -83,11 +89,12 @@ impl<'a> RunFold<'a> {
             .iter()
             .zip(self.participants)
             .map(|(sums, participant)| sums.row(participant, &outcome.ended, outcome.at))
+            .map(|row| if self.knows_seeds { row } else { PeerRow { from_seeds_bytes: None, ..row } })
             .collect();
         let mut summary = Summary::of(rows.iter(), outcome.at);
         summary.bound = bound::last_completion(&self.bound_peers(layout));
-        summary.received_and_offered = self.uplinks.of_all();
-        summary.leechers_gave_and_offered = self.uplinks.of_leechers();
+        summary.received_and_offered = self.uplinks.of_all().filter(|_| summary.downloaded_bytes.is_some());
+        summary.leechers_gave_and_offered = self.uplinks.of_leechers().filter(|_| self.knows_givers);
         summary.availability = self.availability.over_run();
         if let Ended::Stranded(stranded) = &outcome.ended {
             summary.stranded_pieces = stranded.pieces.len() as u64;
@@ -107,8 +114,10 @@ impl<'a> RunFold<'a> {
     fn cohort_rows(&self, rows: &[PeerRow], ended_at: Time) -> Vec<CohortRow> {
         let row = |(at, cohort): (usize, &&str)| {
             let summary = Summary::of(rows.iter().filter(|row| row.cohort == *cohort), ended_at);
-            let summary = Summary { received_and_offered: self.uplinks.of_cohort(at), ..summary };
-            let (given_bytes, own_bytes) = self.uplinks.given_and_own_bytes(at);
+            let of_cohort = self.uplinks.of_cohort(at).filter(|_| self.knows_givers);
+            let summary = Summary { received_and_offered: of_cohort, ..summary };
+            let (given_bytes, own_bytes) =
+                if self.knows_givers { self.uplinks.given_and_own_bytes(at) } else { (0, 0) };
             CohortRow { cohort: (*cohort).to_owned(), summary, given_bytes, own_bytes }
         };
         self.cohorts.iter().enumerate().map(row).collect()
@@ -214,6 +223,11 @@ impl<'a> RunFold<'a> {
         peer.duplicate_bytes += if fate == BlockFate::Useful { 0 } else { bytes };
         self.counts.downloaded_bytes += bytes;
     }
+
+    fn moved(&mut self, index: usize, traffic: Traffic) {
+        self.counts.downloaded_bytes += traffic.downloaded.unwrap_or(0);
+        self.peers[index].moved(traffic);
+    }
 }
 
 fn present(counts: &mut Counts, complete: bool) -> &mut u32 {
@@ -248,6 +262,7 @@ impl Recorder for RunFold<'_> {
                 peer.messages_sent += totals.messages_sent;
                 peer.messages_received += totals.messages_received;
             }
+            Event::Traffic(traffic) => self.moved(index, *traffic),
             Event::Connected { .. }
             | Event::Disconnected { .. }
             | Event::Unchoked { .. }

@@ -20,6 +20,8 @@ pub struct Participant {
     /// What it offers: nothing if it is a free-rider. `None` is unlimited.
     pub upload: Option<Rate>,
     pub download: Option<Rate>,
+    /// A client that tells sums, and nothing of single blocks and messages.
+    pub foreign: bool,
 }
 
 impl Participant {
@@ -32,7 +34,7 @@ impl Participant {
     ) -> Participant {
         let initial_bytes = initial.iter().map(|piece| u64::from(layout.piece_length(piece))).sum();
         let lacking_bytes = layout.total().saturating_sub(initial_bytes);
-        Participant { name, cohort, initial, initial_bytes, lacking_bytes, upload, download }
+        Participant { name, cohort, initial, initial_bytes, lacking_bytes, upload, download, foreign: false }
     }
 
     /// Everybody of a run, in the order of the population.
@@ -45,7 +47,8 @@ impl Participant {
                 let cohort = scenario.cohorts[plan.cohort].name.clone();
                 let offered = if plan.uploads { plan.upload } else { Some(Rate::from_bits_per_second(0)) };
                 let links = (offered, plan.download);
-                Participant::new(plan.name.clone(), cohort, plan.initial.clone(), links, layout)
+                let peer = Participant::new(plan.name.clone(), cohort, plan.initial.clone(), links, layout);
+                Participant { foreign: plan.client.is_foreign(), ..peer }
             })
             .collect()
     }

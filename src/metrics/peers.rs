@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::driver::Ended;
+use crate::event::Traffic;
 use crate::metrics::Participant;
 use crate::metrics::uplinks::GroupId;
 use crate::time::{Span, Time};
@@ -61,11 +62,12 @@ pub struct PeerRow {
     /// `None` for a peer that started complete or did not complete.
     pub finished_at: Option<Time>,
     pub observed: Option<Span>,
-    pub downloaded_bytes: u64,
-    pub uploaded_bytes: u64,
-    pub from_seeds_bytes: u64,
-    pub duplicate_bytes: u64,
-    /// `None` where its driver lost count: a process that was killed has not said it.
+    /// `None`, here and below, is what its client does not tell, or its driver lost count of: a process that was killed has
+    /// not said it.
+    pub downloaded_bytes: Option<u64>,
+    pub uploaded_bytes: Option<u64>,
+    pub from_seeds_bytes: Option<u64>,
+    pub duplicate_bytes: Option<u64>,
     pub messages_sent: Option<u64>,
     pub messages_received: Option<u64>,
     pub end: End,
@@ -98,6 +100,16 @@ pub(super) struct PeerSums {
     pub(super) messages_received: u64,
     /// Stays whose messages have not been told.
     pub(super) untold: u32,
+    knows: Known,
+}
+
+/// Which of the sums are known.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    blocks_and_messages: bool,
+    downloaded: bool,
+    uploaded: bool,
+    wasted: bool,
 }
 
 /// Where a peer is.
@@ -106,6 +118,13 @@ pub(super) enum Stay {
     NotYet,
     Present,
     Over { since: Time, end: End },
+}
+
+impl Known {
+    fn by(participant: &Participant) -> Known {
+        let all = !participant.foreign;
+        Known { blocks_and_messages: all, downloaded: all, uploaded: all, wasted: all }
+    }
 }
 
 impl PeerSums {
@@ -123,7 +142,19 @@ impl PeerSums {
             messages_sent: 0,
             messages_received: 0,
             untold: 0,
+            knows: Known::by(participant),
         }
+    }
+
+    /// A foreign client tells what it has moved.
+    pub(super) fn moved(&mut self, traffic: Traffic) {
+        let add = |sum: &mut u64, told: &mut bool, bytes: Option<u64>| {
+            *sum += bytes.unwrap_or(0);
+            *told |= bytes.is_some();
+        };
+        add(&mut self.downloaded_bytes, &mut self.knows.downloaded, traffic.downloaded);
+        add(&mut self.uploaded_bytes, &mut self.knows.uploaded, traffic.uploaded);
+        add(&mut self.duplicate_bytes, &mut self.knows.wasted, traffic.wasted);
     }
 
     pub(super) fn is_complete(&self) -> bool {
@@ -140,6 +171,8 @@ impl PeerSums {
             Stay::Over { since, .. } => since,
             Stay::NotYet | Stay::Present => run_end,
         };
+        let known = self.knows;
+        let blocks = |sum: u64| known.blocks_and_messages.then_some(sum);
         PeerRow {
             peer: participant.name.clone(),
             cohort: participant.cohort.clone(),
@@ -148,12 +181,12 @@ impl PeerSums {
             completed: self.is_complete(),
             finished_at: self.finished_at,
             observed: self.arrived.map(|arrived| self.finished_at.unwrap_or(last_seen).since(arrived)),
-            downloaded_bytes: self.downloaded_bytes,
-            uploaded_bytes: self.uploaded_bytes,
-            from_seeds_bytes: self.from_seeds_bytes,
-            duplicate_bytes: self.duplicate_bytes,
-            messages_sent: self.told(self.messages_sent),
-            messages_received: self.told(self.messages_received),
+            downloaded_bytes: known.downloaded.then_some(self.downloaded_bytes),
+            uploaded_bytes: known.uploaded.then_some(self.uploaded_bytes),
+            from_seeds_bytes: blocks(self.from_seeds_bytes),
+            duplicate_bytes: known.wasted.then_some(self.duplicate_bytes),
+            messages_sent: blocks(self.messages_sent).and_then(|sum| self.told(sum)),
+            messages_received: blocks(self.messages_received).and_then(|sum| self.told(sum)),
             end: self.end(ended),
         }
     }

@@ -28,12 +28,12 @@ pub struct Summary {
     pub last_completion: Option<Span>,
     pub last_finished_at: Option<Time>,
     pub bound: Option<Time>,
-    /// `None` where it is unknown of one of the peers.
+    /// `None`, here and below, where it is unknown of one of the peers.
     pub messages_sent: Option<u64>,
-    pub downloaded_bytes: u64,
-    pub uploaded_bytes: u64,
-    pub from_seeds_bytes: u64,
-    pub duplicate_bytes: u64,
+    pub downloaded_bytes: Option<u64>,
+    pub uploaded_bytes: Option<u64>,
+    pub from_seeds_bytes: Option<u64>,
+    pub duplicate_bytes: Option<u64>,
     /// Bytes received by the last completion, and bytes that the uplinks present could have sent by then; `None` where
     /// a link is unlimited or nobody completed.
     pub received_and_offered: Option<(u64, u64)>,
@@ -52,7 +52,7 @@ impl Summary {
     pub(super) fn of<'a>(rows: impl Iterator<Item = &'a PeerRow> + Clone, ended_at: Time) -> Summary {
         let completions = Sorted::new(rows.clone().filter_map(PeerRow::completion).collect());
         let count = |test: &dyn Fn(&PeerRow) -> bool| rows.clone().filter(|row| test(row)).count() as u64;
-        let sum = |value: &dyn Fn(&PeerRow) -> u64| rows.clone().map(value).sum();
+        let sum = |value: &dyn Fn(&PeerRow) -> Option<u64>| rows.clone().map(value).sum::<Option<u64>>();
         let completers = completions.len() as u64;
         let unfinished = count(&|row| !row.completed);
         Summary {
@@ -90,12 +90,12 @@ impl Summary {
 
     /// The share of all payload received that came from peers that were complete when they first arrived.
     pub fn share_from_seeds(&self) -> Option<f64> {
-        ratio(self.from_seeds_bytes, self.downloaded_bytes)
+        ratio(self.from_seeds_bytes?, self.downloaded_bytes?)
     }
 
     /// The share of all payload received that was of no use.
     pub fn duplicate_share(&self) -> Option<f64> {
-        ratio(self.duplicate_bytes, self.downloaded_bytes)
+        ratio(self.duplicate_bytes?, self.downloaded_bytes?)
     }
 
     /// How much of what the uplinks could have sent was received, up to the last completion.
@@ -165,12 +165,12 @@ pub const METRICS: &[Metric] = &[
     Metric { name: "unfinished", value: |run| Some(run.unfinished as f64) },
     Metric { name: "stranded", value: |run| Some(run.stranded as f64) },
     Metric { name: "stranded_pieces", value: |run| Some(run.stranded_pieces as f64) },
-    Metric { name: "messages_sent", value: |run| run.messages_sent.map(|sent| sent as f64) },
+    Metric { name: "messages_sent", value: |run| run.messages_sent.map(|sum| sum as f64) },
     Metric { name: "messages_per_peer", value: Summary::messages_per_peer },
-    Metric { name: "downloaded_bytes", value: |run| Some(run.downloaded_bytes as f64) },
-    Metric { name: "uploaded_bytes", value: |run| Some(run.uploaded_bytes as f64) },
-    Metric { name: "from_seeds_bytes", value: |run| Some(run.from_seeds_bytes as f64) },
-    Metric { name: "duplicate_bytes", value: |run| Some(run.duplicate_bytes as f64) },
+    Metric { name: "downloaded_bytes", value: |run| run.downloaded_bytes.map(|sum| sum as f64) },
+    Metric { name: "uploaded_bytes", value: |run| run.uploaded_bytes.map(|sum| sum as f64) },
+    Metric { name: "from_seeds_bytes", value: |run| run.from_seeds_bytes.map(|sum| sum as f64) },
+    Metric { name: "duplicate_bytes", value: |run| run.duplicate_bytes.map(|sum| sum as f64) },
     Metric { name: "share_from_seeds", value: Summary::share_from_seeds },
     Metric { name: "duplicate_share", value: Summary::duplicate_share },
     Metric { name: "uplink_utilisation", value: Summary::uplink_utilisation },

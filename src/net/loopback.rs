@@ -1,5 +1,6 @@
 //! Addresses of this machine for many peers: on Linux each its own in 127.0.0.0/8, elsewhere all 127.0.0.1 with
-//! different ports.
+//! different ports. In a private network each its own in 10.77.0.0/16, because some clients believe in no neighbour at
+//! 127.0.0.0/8.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -7,6 +8,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// 127.1.0.1 to 127.255.255.254.
 const FIRST: u32 = 0x7F01_0001;
 const ADDRESSES: u32 = 0x7FFF_FFFE - FIRST + 1;
+
+/// Where programs call from that cannot be told their address; nobody listens there.
+pub const PRIVATE_NETWORK: (Ipv4Addr, u8) = (Ipv4Addr::new(10, 77, 0, 1), 16);
+/// 10.77.1.1 to 10.77.254.254, without the ends of every 256: they look like no host's.
+const PRIVATE_FIRST: Ipv4Addr = Ipv4Addr::new(10, 77, 1, 0);
+const PRIVATE_ADDRESSES: u32 = 254 * 254;
 
 /// How many addresses this process has given out.
 static GIVEN: AtomicU32 = AtomicU32::new(0);
@@ -16,17 +23,28 @@ static GIVEN: AtomicU32 = AtomicU32::new(0);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoopbackRange {
     first: u32,
+    private: bool,
 }
 
 impl LoopbackRange {
     pub fn reserve(count: u32) -> LoopbackRange {
-        LoopbackRange { first: GIVEN.fetch_add(count, Ordering::Relaxed) }
+        LoopbackRange { first: GIVEN.fetch_add(count, Ordering::Relaxed), private: false }
+    }
+
+    /// In the private network that this process is in.
+    pub fn reserve_private(count: u32) -> LoopbackRange {
+        LoopbackRange { private: true, ..LoopbackRange::reserve(count) }
     }
 
     /// The address number `index`, from 0.
     pub fn address(&self, index: u32) -> IpAddr {
-        if cfg!(target_os = "linux") {
-            let place = self.first.wrapping_add(index) % ADDRESSES;
+        let number = self.first.wrapping_add(index);
+        if self.private {
+            let place = number % PRIVATE_ADDRESSES;
+            let host = place / 254 * 256 + place % 254 + 1;
+            IpAddr::V4(Ipv4Addr::from_bits(PRIVATE_FIRST.to_bits() + host))
+        } else if cfg!(target_os = "linux") {
+            let place = number % ADDRESSES;
             IpAddr::V4(Ipv4Addr::from_bits(FIRST + place))
         } else {
             IpAddr::V4(Ipv4Addr::LOCALHOST)
@@ -53,8 +71,11 @@ mod tests {
 
     #[test]
     fn the_last_address_is_followed_by_the_first() {
-        let range = LoopbackRange { first: ADDRESSES - 1 };
+        let range = LoopbackRange { first: ADDRESSES - 1, private: false };
         assert_eq!(range.address(0).to_string(), "127.255.255.254");
         assert_eq!(range.address(1).to_string(), "127.1.0.1");
+        let range = LoopbackRange { first: PRIVATE_ADDRESSES - 1, private: true };
+        assert_eq!(range.address(0).to_string(), "10.77.254.254");
+        assert_eq!(range.address(1).to_string(), "10.77.1.1");
     }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use toml::{Table, Value};
 
-use crate::driver::Ended;
+use crate::driver::{Ended, ForeignClient};
 use crate::experiment::{Done, Jobs, Results, Run, RunResult};
 use crate::report::columns;
 use crate::scenario::DriverKind;
@@ -61,6 +61,8 @@ struct RunEntry<'a> {
     degraded: bool,
     was_stored: bool,
     revision: Option<&'a str>,
+    /// Cohorts that are other people's clients.
+    client: &'a [ForeignClient],
 }
 
 pub(super) fn manifest(results: &Results<'_>, invocation: &Invocation) -> String {
@@ -107,6 +109,7 @@ fn entry<'a>(results: &Results<'_>, run: &'a Run) -> RunEntry<'a> {
         degraded: false,
         was_stored: false,
         revision: None,
+        client: &[],
     };
     match &run.result {
         RunResult::Done(done) => {
@@ -118,6 +121,7 @@ fn entry<'a>(results: &Results<'_>, run: &'a Run) -> RunEntry<'a> {
                 degraded: done.perf.is_degraded(),
                 was_stored: done.was_stored,
                 revision: done.perf.revision.as_deref(),
+                client: &done.perf.clients,
                 ..entry
             }
         }

@@ -1,6 +1,7 @@
 //! A scenario: what swarm to run. [`Scenario`] is one case of a scenario file, fully resolved: no option is left
 //! open, so everything behind this module reads values and never decides defaults.
 
+pub mod client;
 pub mod content;
 pub mod file;
 pub mod hypercube;
@@ -14,6 +15,7 @@ use crate::units::Rate;
 pub use crate::torrent::split::Distribution;
 pub use crate::tracker::Settings as TrackerSettings;
 pub use crate::wire::announce::Protocol;
+pub use client::Client;
 pub use content::{Content, ContentFile, ContentSource};
 pub use overlay::Overlay;
 
@@ -61,6 +63,11 @@ impl Scenario {
         complete.fold(0, |sum, cohort| sum.saturating_add(cohort.count))
     }
 
+    /// The cohorts whose peers are programs of somebody else.
+    pub fn foreign_cohorts(&self) -> impl Iterator<Item = &Cohort> {
+        self.cohorts.iter().filter(|cohort| cohort.client.is_foreign() && cohort.count > 0)
+    }
+
     /// How many connections one peer has at the most.
     pub fn most_connections(&self) -> u32 {
         let others = self.peers().saturating_sub(1);
@@ -95,6 +102,7 @@ impl Cohort {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cohort {
     pub name: String,
+    pub client: Client,
     pub count: u32,
     pub start_with: StartWith,
     pub behaviour: Behaviour,
@@ -194,6 +202,7 @@ pub(crate) mod testing {
     pub(crate) fn cohort(name: &str, count: u32) -> Cohort {
         Cohort {
             name: name.to_owned(),
+            client: Client::Minibit,
             count,
             start_with: StartWith::Share,
             behaviour: Behaviour::Cooperative,

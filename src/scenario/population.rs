@@ -12,7 +12,7 @@ use crate::peer::policy::PickerPolicy;
 use crate::rng::{Entity, Purpose, Stream};
 use crate::scenario::hypercube;
 use crate::scenario::overlay::Place;
-use crate::scenario::{Arrival, Cohort, OnComplete, Scenario, StartWith};
+use crate::scenario::{Arrival, Client, Cohort, OnComplete, Scenario, StartWith};
 use crate::time::{Span, Time};
 use crate::torrent::bitfield::Bitfield;
 use crate::torrent::split::{Distribution, distribute};
@@ -33,6 +33,7 @@ pub struct PeerPlan {
     pub index: PeerIndex,
     /// Position in `Scenario::cohorts`.
     pub cohort: usize,
+    pub client: Client,
     /// `leecher-3`: cohort and number within it, from 1.
     pub name: String,
     pub peer_id: PeerId,
@@ -126,6 +127,7 @@ impl PeerPlan {
         PeerPlan {
             index,
             cohort: position,
+            client: cohort.client,
             name: format!("{}-{number}", cohort.name),
             peer_id: PeerId::minibit(tail),
             virtual_addr: virtual_addr(index),

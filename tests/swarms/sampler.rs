@@ -5,7 +5,7 @@ use minibit::peer::policy::{ChokerPolicy, PickerPolicy, Policy, SeedRule, Starte
 use minibit::peer::preset::Preset;
 use minibit::rng::{Entity, Purpose, Stream};
 use minibit::scenario::{
-    Arrival, Behaviour, Cohort, Content, ContentSource, Distribution, DriverKind, OnComplete, Overlay,
+    Arrival, Behaviour, Client, Cohort, Content, ContentSource, Distribution, DriverKind, OnComplete, Overlay,
     Protocol, Scenario, StartWith, TrackerSettings,
 };
 use minibit::time::{Span, Time};
@@ -171,6 +171,7 @@ fn cohorts(draw: &mut Draw, layout: Layout, most: u64) -> Vec<Cohort> {
     };
     let seed = Cohort {
         name: "seed".into(),
+        client: Client::Minibit,
         count: 1,
         start_with: StartWith::All,
         behaviour: Behaviour::Cooperative,
@@ -189,6 +190,7 @@ fn cohorts(draw: &mut Draw, layout: Layout, most: u64) -> Vec<Cohort> {
         let crashes = draw.chance(30);
         cohorts.push(Cohort {
             name: format!("cohort-{number}"),
+            client: Client::Minibit,
             count: draw.between(1, most) as u32,
             start_with: *draw.one_of(&[
                 StartWith::Share,

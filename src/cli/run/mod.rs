@@ -16,6 +16,7 @@ use jiff::Timestamp;
 
 use self::trace::TraceFile;
 use super::{Exit, Usage};
+use crate::driver::processes::namespace;
 use crate::driver::{Control, DriverError, Outcome, Recorder, processes, sim, tasks};
 use crate::experiment::expect::check_metrics;
 use crate::experiment::{Jobs, Options, Plan, PlannedRun, Results, Store, Watch, execute};
@@ -36,7 +37,7 @@ Exit codes:
     0  done
     1  MiniBit failed: input or output, a broken invariant, a result below the bound
     2  wrong usage or scenario
-    3  a run ended unfinished; its results are written
+    3  a run ended unfinished, or a foreign client failed; the results are written
    99  an [[expect]] of the scenario does not hold
   130  interrupted; what there was is written";
 
@@ -99,6 +100,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     if args.dry_run {
         return dry_run(&args, &plan);
     }
+    if file.cases.iter().any(|case| case.scenario.foreign_cohorts().next().is_some()) && !namespace::is_private() {
+        return Err(anyhow::anyhow!(enter_private_network()?));
+    }
     let trace = args.trace.as_deref().map(|file| TraceFile::open(file, &plan)).transpose()?;
     // Before the folder is there: whoever sees it may already interrupt.
     let control = Arc::new(Control::default());
@@ -139,6 +143,13 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     std::io::stdout().write_all(shown.as_bytes()).context("cannot write to stdout")?;
     complain(&args, &plan, &results, &options);
     Ok(exit(&results).and(signals.exit()))
+}
+
+/// The same command again, in a private network; returns only why that cannot be.
+fn enter_private_network() -> anyhow::Result<String> {
+    let program = std::env::current_exe().context("cannot tell where the program itself is")?;
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    Ok(namespace::enter(&program, &arguments))
 }
 
 /// The scenario, refused as a whole before anything runs.
@@ -223,8 +234,18 @@ fn complain(args: &Args, plan: &Plan, results: &Results<'_>, options: &Options) 
     if more > 0 {
         eprintln!("minibit: {more} more runs failed; MANIFEST.toml names them all");
     }
+    for (run, failure) in results.client_failures().take(FAILURES_SHOWN) {
+        eprintln!("minibit: run {}: {failure}", run.planned.id);
+    }
+    let more = results.client_failures().count().saturating_sub(FAILURES_SHOWN);
+    if more > 0 {
+        eprintln!("minibit: {more} more clients failed; MANIFEST.toml names them all");
+    }
     if args.quiet {
         return;
+    }
+    for (cohort, client, what) in results.not_honoured() {
+        eprintln!("minibit: peers.{cohort} is {client}, which does not honour {what}");
     }
     let degraded = results.degraded();
     if degraded > 0 {
@@ -245,5 +266,6 @@ fn exit(results: &Results<'_>) -> Exit {
     let when = |so: bool, exit| if so { exit } else { Exit::Done };
     when(results.failures().next().is_some(), Exit::Failed)
         .and(when(results.unfinished().next().is_some(), Exit::Unfinished))
+        .and(when(results.client_failures().next().is_some(), Exit::Unfinished))
         .and(when(results.expectations.iter().any(|one| !one.holds()), Exit::ExpectFailed))
 }

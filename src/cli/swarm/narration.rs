@@ -116,7 +116,8 @@ impl Narrator {
                 self.unchoked.remove(remote);
                 format!("choked {}{}", name(*remote), self.all_unchoked())
             }
-            Event::Requested { .. } => return None,
+            // Only a foreign client is counted like that.
+            Event::Requested { .. } | Event::Traffic(_) => return None,
             Event::Uploaded { to, block } => {
                 self.exchanged_with(*to).1.add(*at, block.length);
                 format!("sends {} to {}", self.block(*block), name(*to))

@@ -16,6 +16,7 @@ use crate::driver::processes::words::{Begin, Order, Over, Word, line};
 use crate::driver::real_time::{Fate, StayEnd};
 use crate::event::{Event, Record, json};
 use crate::id::PeerIndex;
+use crate::net::clock::Clock;
 use crate::net::host::HostHandle;
 use crate::net::pace::Lateness;
 use crate::torrent::bitfield::Bitfield;
@@ -47,22 +48,20 @@ impl Attended {
         names: Names,
         listen_early: Option<SocketAddr>,
     ) -> Attended {
+        Attended::by(|handle, ready, begin| {
+            let attendant = Attendant { handle, names, listen_early, end: untold(have) };
+            attendant.attend(command, stderr, ready, begin)
+        })
+    }
+
+    /// Whoever attends tells when the process is ready (or never will be), waits for orders, and follows them.
+    pub(super) fn by<F: Future<Output = StayEnd> + Send + 'static>(
+        attend: impl FnOnce(HostHandle, oneshot::Sender<()>, oneshot::Receiver<Orders>) -> F,
+    ) -> Attended {
         let handle = HostHandle::default();
         let (begin, ordered) = oneshot::channel();
         let (said_ready, ready) = oneshot::channel();
-        let attendant = Attendant {
-            handle: handle.clone(),
-            names,
-            listen_early,
-            end: StayEnd {
-                have,
-                totals: None,
-                lateness: Lateness::default(),
-                addr: None,
-                fate: Fate::AsTold,
-            },
-        };
-        let end = tokio::spawn(attendant.attend(command, stderr, said_ready, ordered));
+        let end = tokio::spawn(attend(handle.clone(), said_ready, ordered));
         Attended { handle, begin, ready: Some(ready), end }
     }
 
@@ -87,8 +86,15 @@ pub(super) struct Orders {
     /// Unless it listens already.
     pub(super) listen: SocketAddr,
     pub(super) begin: Begin,
+    /// The run's.
+    pub(super) clock: Clock,
     /// Where what it tells goes.
     pub(super) records: mpsc::Sender<Vec<Record>>,
+}
+
+/// The end of a stay that has told nothing yet.
+pub(super) fn untold(have: Bitfield) -> StayEnd {
+    StayEnd { have, totals: None, lateness: Lateness::default(), addr: None, fate: Fate::AsTold }
 }
 
 struct Attendant {
@@ -131,7 +137,7 @@ impl Attendant {
             () = handle.told_to_stop() => None,
         };
         drop(ready);
-        let Ok(Orders { listen, begin, records }) = begin.await else {
+        let Ok(Orders { listen, begin, records, .. }) = begin.await else {
             child.end().await;
             return Fate::AsTold;
         };

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::UNIX_EPOCH;
 
-use crate::driver::DriverError;
+use crate::driver::{DriverError, ForeignClient};
 use crate::driver::processes::attend::{Attended, Names, Orders};
+use crate::driver::processes::clients::Foreign;
 use crate::driver::processes::tracker::TrackerProcess;
 use crate::driver::processes::words::Begin;
 use crate::driver::real_time::member::Member;
@@ -40,6 +41,8 @@ pub(super) struct Hosts<'a> {
     names: Names,
     tracker_addr: SocketAddr,
     tracker: Option<TrackerProcess>,
+    /// Where there are other clients than MiniBit.
+    foreign: Option<Foreign>,
     expected: BTreeMap<PeerIndex, Attended>,
 }
 
@@ -50,13 +53,18 @@ impl<'a> Hosts<'a> {
         folders: Vec<PathBuf>,
         names: Names,
         tracker_addr: SocketAddr,
+        foreign: Option<Foreign>,
     ) -> Hosts<'a> {
-        Hosts { scenario, kit, folders, names, tracker_addr, tracker: None, expected: BTreeMap::new() }
+        let expected = BTreeMap::new();
+        Hosts { scenario, kit, folders, names, tracker_addr, tracker: None, foreign, expected }
     }
 
     /// Starts the process of the member's next stay.
     fn start(&self, member: &Member) -> Attended {
         let (kit, plan) = (&self.kit, &member.plan);
+        if let (true, Some(foreign)) = (plan.client.is_foreign(), &self.foreign) {
+            return foreign.start(member, &self.folders[plan.index.0 as usize]);
+        }
         let mut command = Command::new(&kit.program);
         command.arg("peer").arg(&kit.torrent);
         command.arg("--dir").arg(&self.folders[plan.index.0 as usize]);
@@ -131,7 +139,7 @@ impl Hosting for Hosts<'_> {
                 Neighbours::FromTracker { .. } => None,
             },
         };
-        let orders = Orders { listen: member.addr, begin, records: stay.records };
+        let orders = Orders { listen: member.addr, begin, clock: stay.clock, records: stay.records };
         let (handle, end) = attended.begin(orders);
         Ok(Begun { handle, end })
     }
@@ -147,6 +155,10 @@ impl Hosting for Hosts<'_> {
         if let Some(tracker) = self.tracker.take() {
             tracker.end().await;
         }
+    }
+
+    fn foreign_clients(&self) -> Vec<ForeignClient> {
+        self.foreign.as_ref().map(Foreign::reports).unwrap_or_default()
     }
 }
 

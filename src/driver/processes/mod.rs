@@ -7,8 +7,10 @@
 
 mod attend;
 mod child;
+pub mod clients;
 mod hosts;
 pub mod inside;
+pub mod namespace;
 mod tracker;
 pub mod words;
 
@@ -18,6 +20,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::driver::processes::clients::Foreign;
 use crate::driver::processes::hosts::{Hosts, Kit};
 use crate::driver::real_time::folder::Folder;
 use crate::driver::real_time::original::Original;
@@ -33,6 +36,9 @@ use crate::time::Span;
 
 /// Both ends of what a child is spoken to with, its store, and what it says when it fails.
 const FILES_PER_CHILD: u64 = 5;
+
+/// The one that trackers have by custom.
+const TRACKER_PORT: u16 = 6969;
 
 /// How a run is carried out. None of it may change what happens, but for the time it takes.
 #[derive(Clone, Copy, Debug)]
@@ -62,8 +68,19 @@ pub fn run(
         .map_err(io_error(format!("cannot write to {}", folder.path.display())))?;
     let folders: Vec<PathBuf> = population.peers.iter().map(|plan| folder.of_peer(plan.index)).collect();
     let names = population.peers.iter().map(|plan| (plan.name.clone(), plan.index)).collect();
-    let addresses = LoopbackRange::reserve(scenario.peers() + 1);
-    let tracker = SocketAddr::new(addresses.address(scenario.peers()), 0);
+    let everybody = scenario.peers() + 1;
+    let private = scenario.foreign_cohorts().next().is_some();
+    if private && !namespace::is_private() {
+        let what = "other clients need a private network (`minibit run` makes one)";
+        return Err(DriverError::Unsupported(format!("{}: {what}", scenario.name)));
+    }
+    // In a network of our own every port is free, and foreign clients have to know the tracker's beforehand.
+    let (addresses, port) = match private {
+        true => (LoopbackRange::reserve_private(everybody), TRACKER_PORT),
+        false => (LoopbackRange::reserve(everybody), 0),
+    };
+    let tracker = SocketAddr::new(addresses.address(scenario.peers()), port);
+    let foreign = private.then(|| Foreign::pack(scenario, &folder.path, &original, tracker)).transpose()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .max_blocking_threads(WORKERS)
@@ -80,7 +97,7 @@ pub fn run(
             folder,
             addresses,
             tracker_after: Span::ZERO,
-            hosts: Hosts::new(scenario, kit, folders, Arc::new(names), tracker),
+            hosts: Hosts::new(scenario, kit, folders, Arc::new(names), tracker, foreign),
         })?;
         swarm.run(recorder, control).await
     })

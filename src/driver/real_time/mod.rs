@@ -18,7 +18,7 @@ use std::time::SystemTime;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::driver::DriverError;
+use crate::driver::{DriverError, ForeignClient};
 use crate::driver::real_time::member::Member;
 use crate::event::{Record, Totals};
 use crate::net::clock::Clock;
@@ -61,6 +61,9 @@ pub(super) trait Hosting {
 
     /// Every stay is over.
     fn close(&mut self) -> impl Future<Output = ()>;
+
+    /// What it knows of clients that are not MiniBit, once it is closed.
+    fn foreign_clients(&self) -> Vec<ForeignClient>;
 }
 
 /// What a stay begins with, besides what the member knows of itself.

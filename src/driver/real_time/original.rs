@@ -58,6 +58,22 @@ impl Original {
         Ok(Original { content, random_seed, name, hashes, info_hash, sha1, torrent, bytes })
     }
 
+    /// The .torrent file with a tracker in it: the same torrent, because only its info counts.
+    pub(in crate::driver) fn torrent_under(&self, tracker: &str) -> Result<Vec<u8>, DriverError> {
+        let announce = &[vec![tracker.to_owned()]];
+        let draft = Draft {
+            name: &self.name,
+            layout: self.content.layout,
+            piece_hashes: &self.hashes,
+            announce,
+            private: true,
+        };
+        let (torrent, _) = draft.build().map_err(|error| {
+            DriverError::Unsupported(format!("no torrent can be made of the content {}: {error}", self.name))
+        })?;
+        Ok(torrent)
+    }
+
     /// Puts these pieces into a store.
     pub(in crate::driver) fn fill(&self, store: &Store, pieces: &Bitfield) -> Result<(), DriverError> {
         let reading = || io_error(format!("cannot read the content {}", self.name));

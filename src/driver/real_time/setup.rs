@@ -94,7 +94,8 @@ impl<'a> Surroundings<'a> {
             trackers: vec![tracker],
             store,
             records,
-            loopback_only: true,
+            // In a run's private network there is nothing else.
+            loopback_only: addr.ip().is_loopback(),
         })
     }
 }

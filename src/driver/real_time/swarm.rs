@@ -153,7 +153,8 @@ impl<'a, H: Hosting> Swarm<'a, H> {
         let at = self.clock.now().min(Time::ZERO + self.scenario.time_limit);
         let ended = self.dissolve(recorder).await;
         let took = Span::from_nanos(self.clock.to_wall(self.clock.now().since(Time::ZERO)).as_nanos() as u64);
-        let outcome = Outcome { ended: carried?, at, pace: Some(self.pace(took)) };
+        let clients = self.hosts.foreign_clients();
+        let outcome = Outcome { ended: carried?, at, pace: Some(self.pace(took)), clients };
         ended.map(|()| outcome)
     }
 

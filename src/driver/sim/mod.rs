@@ -17,7 +17,7 @@ mod queue;
 mod tests;
 mod world;
 
-use crate::driver::{Control, DriverError, Ended, Outcome, Recorder};
+use crate::driver::{Control, DriverError, Ended, Outcome, Recorder, refuse_foreign_clients};
 use crate::scenario::Scenario;
 use crate::time::Time;
 
@@ -73,6 +73,7 @@ pub fn measured(
     recorder: &mut dyn Recorder,
     control: &Control,
 ) -> Result<(Outcome, Effort), DriverError> {
+    refuse_foreign_clients(scenario)?;
     let mut world = World::new(scenario, random_seed, options);
     let mut invariants = options.check.then(|| Invariants::new(&world));
     let limit = Time::ZERO + scenario.time_limit;
@@ -83,7 +84,7 @@ pub fn measured(
     }
     world.finish();
     world.hand_over(recorder, None)?;
-    Ok((Outcome { ended, at: world.now(), pace: None }, world.effort))
+    Ok((Outcome { ended, at: world.now(), pace: None, clients: Vec::new() }, world.effort))
 }
 
 impl World {

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::driver::DriverError;
+use crate::driver::{DriverError, ForeignClient};
 use crate::driver::real_time::member::Member;
 use crate::driver::real_time::setup::{Beginning, Surroundings, listen};
 use crate::driver::real_time::{Begun, Fate, Hosting, Stay, StayEnd, io_error, joined};
@@ -77,5 +77,9 @@ impl Hosting for Hosts<'_> {
         if let Some(tracker) = self.tracker.take() {
             tracker.stop().await;
         }
+    }
+
+    fn foreign_clients(&self) -> Vec<ForeignClient> {
+        Vec::new()
     }
 }

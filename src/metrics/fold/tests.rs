@@ -51,7 +51,7 @@ fn fold(records: &[(u64, u32, Event)], ended: Ended, at: u64) -> RunMetrics {
     for (at, peer, event) in records {
         fold.record(&Record { at: secs(*at), peer: PeerIndex(*peer), event: event.clone() });
     }
-    fold.finish(&layout(), &Outcome { ended, at: secs(at), pace: None })
+    fold.finish(&layout(), &Outcome { ended, at: secs(at), pace: None, clients: Vec::new() })
 }
 
 #[test]
@@ -75,12 +75,12 @@ fn times_run_from_arrival_and_bytes_are_told_apart_by_source_and_fate() {
     assert_eq!((leecher.arrived, leecher.finished_at), (Some(secs(1)), Some(secs(6))));
     assert_eq!(leecher.completion(), Some(Span::from_secs(5)));
     assert_eq!(leecher.observed, Some(Span::from_secs(5)));
-    assert_eq!((leecher.initial_bytes, leecher.downloaded_bytes), (10, 40));
-    assert_eq!((leecher.from_seeds_bytes, leecher.duplicate_bytes), (10, 20));
+    assert_eq!((leecher.initial_bytes, leecher.downloaded_bytes), (10, Some(40)));
+    assert_eq!((leecher.from_seeds_bytes, leecher.duplicate_bytes), (Some(10), Some(20)));
     assert_eq!((leecher.messages_sent, leecher.messages_received), (Some(7), Some(8)));
     let seed = &metrics.peers[0];
     assert_eq!((seed.completed, seed.completion(), seed.end), (true, None, End::Complete));
-    assert_eq!((seed.uploaded_bytes, seed.observed), (10, Some(Span::from_secs(9))));
+    assert_eq!((seed.uploaded_bytes, seed.observed), (Some(10), Some(Span::from_secs(9))));
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn a_crashed_peer_that_comes_back_stays_one_row_and_adds_up() {
     let metrics = fold(&records, Ended::Complete, 8);
     let leecher = &metrics.peers[1];
     assert_eq!((leecher.arrived, leecher.finished_at), (Some(secs(1)), Some(secs(7))));
-    assert_eq!((leecher.downloaded_bytes, leecher.messages_sent), (20, Some(4)));
+    assert_eq!((leecher.downloaded_bytes, leecher.messages_sent), (Some(20), Some(4)));
     assert_eq!(leecher.end, End::Complete);
     let gone = fold(&records[..3], Ended::Complete, 8);
     assert_eq!((gone.peers[1].end, gone.peers[1].observed), (End::Crashed, Some(Span::from_secs(2))));

@@ -1,10 +1,11 @@
 //! The sections `[peers.NAME]`: one cohort each, in the order of the file.
 
-use super::names::{BEHAVIOURS, START_WITH};
+use super::clients::check_cohort;
+use super::names::{BEHAVIOURS, CLIENTS, START_WITH};
 use super::report::Problem;
 use super::section::{Section, Wrong, choice, quantity, text, whole};
 use super::tree::Value;
-use crate::scenario::{Arrival, Behaviour, Cohort, OnComplete, Scenario, StartWith};
+use crate::scenario::{Arrival, Behaviour, Client, Cohort, OnComplete, Scenario, StartWith};
 use crate::time::{Span, Time};
 use crate::units::{Rate, UnitError, parse_frequency, parse_rate, parse_span};
 
@@ -30,6 +31,7 @@ pub(super) fn read_cohorts(section: Section<'_>, problems: &mut Vec<Problem>) ->
 fn read_cohort(name: &str, mut section: Section<'_>, problems: &mut Vec<Problem>) -> Cohort {
     let cohort = Cohort {
         name: name.to_owned(),
+        client: section.read("client", problems, choice(CLIENTS)).unwrap_or(Client::Minibit),
         count: section.read("count", problems, whole(0..=Scenario::MAX_PEERS)).unwrap_or(1),
         start_with: section.read("start_with", problems, choice(START_WITH)).unwrap_or(StartWith::Share),
         behaviour: section.read("behaviour", problems, choice(BEHAVIOURS)).unwrap_or(Behaviour::Cooperative),
@@ -43,6 +45,7 @@ fn read_cohort(name: &str, mut section: Section<'_>, problems: &mut Vec<Problem>
         crash_every: section.read("crash", problems, or_never(parse_frequency)).flatten(),
         rejoin: section.read("rejoin", problems, or_never(|text| parse_span(text).map(Some))).flatten(),
     };
+    check_cohort(&section, &cohort, problems);
     section.finish(problems);
     cohort
 }

@@ -6,6 +6,7 @@
 
 mod axes;
 mod bounds;
+mod clients;
 mod cohorts;
 mod conditions;
 mod expect;

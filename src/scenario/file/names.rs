@@ -1,7 +1,7 @@
 //! How the file spells what the code calls by a variant: the same table reads and writes.
 
 use crate::peer::policy::{ChokerPolicy, PickerPolicy, SeedRule, StartedFirst};
-use crate::scenario::{Behaviour, DriverKind, Protocol, StartWith};
+use crate::scenario::{Behaviour, Client, DriverKind, Protocol, StartWith};
 
 pub(super) const DRIVERS: &[(&str, DriverKind)] =
     &[("sim", DriverKind::Sim), ("tasks", DriverKind::Tasks), ("processes", DriverKind::Processes)];
@@ -10,6 +10,21 @@ impl DriverKind {
     /// As files and commands spell it.
     pub fn name(self) -> &'static str {
         name_of(DRIVERS, &self)
+    }
+}
+
+pub(super) const CLIENTS: &[(&str, Client)] = &[
+    ("minibit", Client::Minibit),
+    ("libtorrent", Client::Libtorrent),
+    ("transmission", Client::Transmission),
+    ("aria2", Client::Aria2),
+    ("rqbit", Client::Rqbit),
+];
+
+impl Client {
+    /// As files and commands spell it.
+    pub fn name(self) -> &'static str {
+        name_of(CLIENTS, &self)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::clients::{Ground, check_clients};
 use super::cohorts::read_cohorts;
 use super::names::{DRIVERS, PROTOCOLS};
 use super::overlay::{check_overlay, read_overlay};
@@ -62,6 +63,10 @@ pub(super) fn resolve(document: &Table, context: &mut Context) -> Result<Scenari
         check_swarm(&top, content, distribution, &cohorts, problems);
         check_overlay(&top, overlay, &cohorts, problems);
         check_policy(&top, &policy, overlay, &cohorts, problems);
+        let driver = driver.unwrap_or(DriverKind::Sim);
+        let time_scale = time_scale.unwrap_or(1.0);
+        let block_size = content.layout.block_size();
+        check_clients(&top, Ground { driver, time_scale, overlay, block_size }, &cohorts, problems);
     }
     top.finish(problems);
     match content {

@@ -46,6 +46,7 @@ const ALL_KEYS: &[&str] = &[
     "policy.peer_exchange",
     "policy.newcomer_weight",
     "policy.seed_rule",
+    "peers.*.client",
     "peers.*.count",
     "peers.*.start_with",
     "peers.*.behaviour",

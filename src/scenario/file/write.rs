@@ -8,7 +8,7 @@ use super::resolve::hex;
 use super::{Axis, Expect, ScenarioFile};
 use crate::peer::policy::Policy;
 use crate::scenario::{
-    Arrival, Behaviour, Cohort, Content, ContentSource, Distribution, OnComplete, Overlay, Protocol, Scenario,
+    Arrival, Behaviour, Client, Cohort, Content, ContentSource, Distribution, OnComplete, Overlay, Protocol, Scenario,
 };
 use crate::time::{Span, Time};
 use crate::units::{Rate, format_frequency, format_size, format_span};
@@ -163,6 +163,9 @@ impl Writer {
 
     fn cohort(&mut self, cohort: &Cohort) {
         self.section(&format!("peers.{}", quoted_unless_bare(&cohort.name)));
+        if self.whole || cohort.client != Client::Minibit {
+            self.text("client", cohort.client.name());
+        }
         self.bare("count", cohort.count);
         self.text("start_with", name_of(START_WITH, &cohort.start_with));
         if self.whole || cohort.behaviour != Behaviour::Cooperative {

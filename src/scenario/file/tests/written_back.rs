@@ -5,7 +5,7 @@ use crate::peer::policy::{Pipeline, SeedRule, StartedFirst};
 use crate::scenario::file::names::{
     BEHAVIOURS, CHOKERS, DRIVERS, PICKERS, PROTOCOLS, SEED_RULES, STARTED_FIRST,
 };
-use crate::scenario::{Cohort, Content, TrackerSettings};
+use crate::scenario::{Client, Cohort, Content, TrackerSettings};
 use crate::torrent::layout::Layout;
 use proptest::option;
 use proptest::prelude::*;
@@ -44,6 +44,7 @@ fn cohort() -> impl Strategy<Value = Cohort> {
     let stay = (arrival, on_complete, option::of(gap()), option::of(span()), option::of(gap()));
     (3..50u32, links, stay).prop_map(|(count, links, stay)| Cohort {
         name: String::new(),
+        client: Client::Minibit,
         count,
         start_with: StartWith::Nothing,
         behaviour: links.4,

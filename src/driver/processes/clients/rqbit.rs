@@ -1,0 +1,124 @@
+//! rqbit, asked over its HTTP API. It cannot be told which address to call from: all of them call from, and listen at, the
+//! one address of the private network that is nobody's own, each with a port of its own.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use hyper::Method;
+use serde_json::Value;
+use tokio::time::sleep;
+
+use crate::driver::processes::child::Child;
+use crate::net::loopback::PRIVATE_NETWORK;
+use crate::scenario::Client;
+
+use super::answers::{by_octets, count};
+use super::installed::{self, Installed};
+use super::seat::{Seat, bytes_per_second};
+use super::{Adapter, Seen, Settings, rpc};
+
+/// Between two questions while it checks its file.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// It would draw its pieces otherwise.
+const OCTETS: Option<(&str, &str)> = Some(("accept", "application/octet-stream"));
+
+pub(super) struct Rqbit {
+    at: SocketAddr,
+    torrent: PathBuf,
+    pieces: u32,
+    /// As it was told: it cannot be asked.
+    settings: Settings,
+}
+
+impl Adapter for Rqbit {
+    const CLIENT: Client = Client::Rqbit;
+    const INSTALL: &'static str =
+        "cargo install rqbit --version 9.1.0 --locked --no-default-features --features default-tls";
+    const SLOTS: bool = false;
+    const CONNECTIONS: bool = true;
+
+    /// Where programs are, or in the `tools` beside the program's folder, where a build keeps its own.
+    fn find() -> Result<Installed, String> {
+        let beside = installed::beside_the_program("tools/bin/rqbit");
+        let there = installed::ask(PathBuf::from("rqbit"), &["--version"]);
+        match (there, beside) {
+            (Err(_), Some(program)) => installed::ask(program, &["--version"]),
+            (there, _) => there,
+        }
+    }
+
+    fn set_up(seat: &Seat, installed: &Installed) -> io::Result<(Rqbit, Command)> {
+        let (at, torrent, pieces) = (seat.asked_at(), seat.torrent.clone(), seat.pieces);
+        let mut options = vec![
+            ("listen-ip", PRIVATE_NETWORK.0.to_string()),
+            ("listen-port", seat.port_of_its_own().to_string()),
+            ("peer-limit", seat.max_connections.to_string()),
+            // Its own ten seconds count on every read, and a peer that chokes it says nothing for longer.
+            ("peer-read-write-timeout", "130s".to_owned()),
+        ];
+        for (name, rate) in [("ratelimit-upload", seat.upload), ("ratelimit-download", seat.download)] {
+            options.extend(rate.map(|rate| (name, bytes_per_second(Some(rate)).to_string())));
+        }
+        let switches = ["disable-dht", "disable-dht-persistence", "disable-lsd", "disable-upnp-port-forward"];
+        let mut command = Command::new(&installed.program);
+        command.args(switches.map(|name| format!("--{name}"))).arg("--ipv4-only");
+        command.args(options.iter().map(|(name, value)| format!("--{name}={value}")));
+        command.arg(format!("--http-api-listen-addr={at}"));
+        command.args(["server", "start", "--disable-persistence"]).arg(&seat.folder);
+        command.env("HOME", &seat.settings).env("XDG_CACHE_HOME", &seat.settings).current_dir(&seat.settings);
+        let switches = switches.map(|name| (name.to_owned(), "true".to_owned()));
+        let options = options.into_iter().map(|(name, value)| (name.to_owned(), value));
+        let settings = options.chain(switches).collect();
+        Ok((Rqbit { at, torrent, pieces, settings }, command))
+    }
+
+    async fn get_ready(&mut self, _: &mut Child) -> Result<Settings, String> {
+        rpc::wait_for(self.at).await;
+        Ok(std::mem::take(&mut self.settings))
+    }
+
+    /// It checks its file now: it knows no torrent that only waits.
+    async fn begin(&mut self, _: &mut Child) -> Result<(), String> {
+        let torrent = std::fs::read(&self.torrent).map_err(|error| error.to_string())?;
+        self.post("/torrents?overwrite=true", torrent).await?;
+        while self.status().await?["state"] == "initializing" {
+            sleep(PAUSE).await;
+        }
+        Ok(())
+    }
+
+    /// What it received in vain it does not tell.
+    async fn look(&mut self, _: &mut Child) -> Result<Seen, String> {
+        let status = self.status().await?;
+        let haves = rpc::ask(Method::GET, self.at, "/torrents/0/haves", OCTETS, Vec::new()).await?.good()?;
+        Ok(Seen {
+            pieces: by_octets(&haves.body, self.pieces)?,
+            downloaded: count(&status["live"]["snapshot"]["fetched_bytes"]),
+            uploaded: count(&status["live"]["snapshot"]["uploaded_bytes"]),
+            wasted: None,
+        })
+    }
+
+    async fn leave(&mut self, _: &mut Child) -> Result<(), String> {
+        self.post("/torrents/0/pause", Vec::new()).await
+    }
+}
+
+impl Rqbit {
+    async fn status(&self) -> Result<Value, String> {
+        let answer = rpc::ask(Method::GET, self.at, "/torrents/0/stats/v1", None, Vec::new()).await?;
+        let status = answer.good()?.json()?;
+        match status["error"].as_str() {
+            Some(error) => Err(error.to_owned()),
+            None => Ok(status),
+        }
+    }
+
+    async fn post(&self, path: &str, body: Vec<u8>) -> Result<(), String> {
+        rpc::ask(Method::POST, self.at, path, None, body).await?.good().map(drop)
+    }
+}

@@ -1,0 +1,195 @@
+//! Transmission's daemon, asked by its RPC.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use hyper::Method;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::driver::processes::child::Child;
+use crate::scenario::Client;
+use crate::units::Rate;
+
+use super::answers::{as_settings, by_base64, count};
+use super::installed::{self, Installed};
+use super::seat::{Seat, bytes_per_second};
+use super::{Adapter, Seen, Settings, rpc};
+
+/// What a question without a valid id is answered with: the id.
+const CONFLICT: u16 = 409;
+const SESSION_ID: &str = "x-transmission-session-id";
+/// Between two questions while it checks its file.
+const PAUSE: Duration = Duration::from_millis(20);
+const STOPPED: u64 = 0;
+/// The settings that are told.
+const TOLD: [&str; 14] = [
+    "cache-size-mb",
+    "dht-enabled",
+    "encryption",
+    "lpd-enabled",
+    "peer-limit-global",
+    "peer-limit-per-torrent",
+    "peer-port",
+    "pex-enabled",
+    "rename-partial-files",
+    "speed-limit-down",
+    "speed-limit-down-enabled",
+    "speed-limit-up",
+    "speed-limit-up-enabled",
+    "utp-enabled",
+];
+
+pub(super) struct Transmission {
+    at: SocketAddr,
+    session: String,
+    torrent: PathBuf,
+    folder: PathBuf,
+    pieces: u32,
+    /// It tells every setting but this.
+    upload_slots: u32,
+}
+
+impl Adapter for Transmission {
+    const CLIENT: Client = Client::Transmission;
+    const INSTALL: &'static str = "apt install transmission-daemon";
+    const SLOTS: bool = true;
+    const CONNECTIONS: bool = true;
+
+    fn find() -> Result<Installed, String> {
+        installed::ask(PathBuf::from("transmission-daemon"), &["--version"])
+    }
+
+    fn set_up(seat: &Seat, installed: &Installed) -> io::Result<(Transmission, Command)> {
+        std::fs::write(seat.settings.join("settings.json"), settings(seat).to_string())?;
+        let mut command = Command::new(&installed.program);
+        command.args(["--foreground", "--log-error", "--config-dir"]).arg(&seat.settings);
+        command.env("HOME", &seat.settings).env("TRANSMISSION_HOME", &seat.settings);
+        let transmission = Transmission {
+            at: seat.asked_at(),
+            session: String::new(),
+            torrent: seat.torrent.clone(),
+            folder: seat.folder.clone(),
+            pieces: seat.pieces,
+            upload_slots: seat.unchoke_slots,
+        };
+        Ok((transmission, command))
+    }
+
+    async fn get_ready(&mut self, _: &mut Child) -> Result<Settings, String> {
+        rpc::wait_for(self.at).await;
+        let add = json!({"filename": self.torrent, "download-dir": self.folder, "paused": true});
+        self.call("torrent-add", add).await?;
+        self.call("torrent-verify", json!({})).await?;
+        while count(&self.status(&["status"]).await?["status"]) != Some(STOPPED) {
+            sleep(PAUSE).await;
+        }
+        let mut settings = as_settings(&self.call("session-get", json!({})).await?);
+        settings.retain(|key, _| TOLD.contains(&key.as_str()));
+        settings.insert("upload-slots-per-torrent".to_owned(), self.upload_slots.to_string());
+        Ok(settings)
+    }
+
+    async fn begin(&mut self, _: &mut Child) -> Result<(), String> {
+        self.call("torrent-start-now", json!({})).await.map(drop)
+    }
+
+    /// What it received in vain it tells only as far as it was corrupt.
+    async fn look(&mut self, _: &mut Child) -> Result<Seen, String> {
+        const LOCAL_ERROR: u64 = 3;
+        let fields = ["pieces", "downloadedEver", "corruptEver", "uploadedEver", "error", "errorString"];
+        let status = self.status(&fields).await?;
+        if count(&status["error"]) == Some(LOCAL_ERROR) {
+            return Err(status["errorString"].as_str().unwrap_or("an error without a word").to_owned());
+        }
+        let good = count(&status["downloadedEver"]);
+        let pieces = status["pieces"].as_str().ok_or("it does not tell its pieces")?;
+        Ok(Seen {
+            pieces: by_base64(pieces, self.pieces)?,
+            downloaded: good.and_then(|good| Some(good + count(&status["corruptEver"])?)),
+            uploaded: count(&status["uploadedEver"]),
+            wasted: None,
+        })
+    }
+
+    async fn leave(&mut self, process: &mut Child) -> Result<(), String> {
+        self.call("session-close", json!({})).await?;
+        while process.next().await.is_some() {}
+        Ok(())
+    }
+}
+
+impl Transmission {
+    /// These fields of the one torrent it has.
+    async fn status(&mut self, fields: &[&str]) -> Result<Value, String> {
+        let answer = self.call("torrent-get", json!({"fields": fields})).await?;
+        answer["torrents"].get(0).cloned().ok_or_else(|| "it has lost its torrent".to_owned())
+    }
+
+    async fn call(&mut self, method: &str, arguments: Value) -> Result<Value, String> {
+        let call = json!({"method": method, "arguments": arguments}).to_string();
+        for _ in 0..2 {
+            let id = Some((SESSION_ID, self.session.as_str()));
+            let answer = rpc::ask(Method::POST, self.at, "/transmission/rpc", id, call.clone()).await?;
+            if answer.status == CONFLICT {
+                let id = answer.headers.get(SESSION_ID).and_then(|id| id.to_str().ok());
+                self.session = id.unwrap_or_default().to_owned();
+                continue;
+            }
+            let mut answer = answer.good()?.json()?;
+            return match answer["result"].as_str() {
+                Some("success") => Ok(answer["arguments"].take()),
+                other => Err(format!("{method}: {}", other.unwrap_or("no result"))),
+            };
+        }
+        Err(format!("{method}: it takes no session id"))
+    }
+}
+
+fn settings(seat: &Seat) -> Value {
+    let (listen, asked_at) = (seat.listen(), seat.asked_at());
+    json!({
+        "bind-address-ipv4": listen.ip(),
+        // Of no device: it would listen at everybody's otherwise.
+        "bind-address-ipv6": "fe80::1",
+        "peer-port": listen.port(),
+        "peer-port-random-on-start": false,
+        "port-forwarding-enabled": false,
+        "rpc-enabled": true,
+        "rpc-bind-address": asked_at.ip(),
+        "rpc-port": asked_at.port(),
+        "rpc-authentication-required": false,
+        "rpc-whitelist-enabled": false,
+        "rpc-host-whitelist-enabled": false,
+        "dht-enabled": false,
+        "lpd-enabled": false,
+        "pex-enabled": false,
+        "utp-enabled": false,
+        // Plain connections are preferred; it cannot be told to take no others.
+        "encryption": 0,
+        "preallocation": 0,
+        "incomplete-dir-enabled": false,
+        "rename-partial-files": false,
+        "download-queue-enabled": false,
+        "seed-queue-enabled": false,
+        "queue-stalled-enabled": false,
+        "ratio-limit-enabled": false,
+        "idle-seeding-limit-enabled": false,
+        "speed-limit-up-enabled": seat.upload.is_some(),
+        "speed-limit-up": kilobytes_per_second(seat.upload),
+        "speed-limit-down-enabled": seat.download.is_some(),
+        "speed-limit-down": kilobytes_per_second(seat.download),
+        // It has an optimistic one besides.
+        "upload-slots-per-torrent": seat.unchoke_slots,
+        "peer-limit-global": seat.max_connections,
+        "peer-limit-per-torrent": seat.max_connections,
+    })
+}
+
+/// Its unit: a thousand bytes. Rounded to the nearest.
+fn kilobytes_per_second(rate: Option<Rate>) -> u64 {
+    ((bytes_per_second(rate) + 500) / 1000).max(1)
+}

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
 mod cleanup;
+mod clients;
 pub mod exit;
 mod logs;
 mod parent;
@@ -36,6 +37,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Args),
+    Clients(clients::Args),
     Split(split::Args),
     #[command(subcommand)]
     Scenario(scenario::Command),
@@ -53,6 +55,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(args) => run::run(args),
+        Command::Clients(args) => clients::run(&args),
         Command::Split(args) => split::run(args),
         Command::Scenario(command) => scenario::run(command),
         Command::Peer(args) => peer::run(args),

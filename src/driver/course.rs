@@ -78,10 +78,7 @@ impl Course {
                 self.gained(peer, *piece);
             }
             Event::StorageFailed { piece } => self.lost(peer, *piece),
-            Event::Downloaded { .. }
-            | Event::Uploaded { .. }
-            | Event::Traffic(_)
-            | Event::Arrived { .. } => {
+            Event::Downloaded { .. } | Event::Uploaded { .. } | Event::Traffic(_) | Event::Arrived { .. } => {
                 self.last_progress = record.at;
             }
             Event::Left | Event::Failed { .. } => self.gone(record.at, peer),

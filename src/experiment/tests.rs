@@ -148,7 +148,12 @@ fn an_interrupted_run_shows_what_it_had_and_is_run_again_next_time() {
     let interrupted = |scenario: &Scenario, seed: u64, recorder: &mut dyn Recorder, control: &Control| {
         if seed == 2 {
             control.interrupt();
-            return Ok(Outcome { ended: Ended::Interrupted, at: Time::ZERO, pace: None, clients: Vec::new() });
+            return Ok(Outcome {
+                ended: Ended::Interrupted,
+                at: Time::ZERO,
+                pace: None,
+                clients: Vec::new(),
+            });
         }
         everybody_completes(scenario, seed, recorder)
     };

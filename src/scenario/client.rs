@@ -12,8 +12,7 @@ pub enum Client {
 
 impl Client {
     /// Every client but MiniBit itself.
-    pub const FOREIGN: [Client; 4] =
-        [Client::Libtorrent, Client::Transmission, Client::Aria2, Client::Rqbit];
+    pub const FOREIGN: [Client; 4] = [Client::Libtorrent, Client::Transmission, Client::Aria2, Client::Rqbit];
 
     /// It picks, chokes and talks as its authors wanted it: no policy of a scenario reaches it.
     pub fn is_foreign(self) -> bool {

@@ -130,7 +130,7 @@ pub struct Running {
 }
 
 impl Running {
-    fn start(mut command: Command, stderr: Stdio) -> Running {
+    pub fn start(mut command: Command, stderr: Stdio) -> Running {
         let quiet = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
         let mut child = quiet.spawn().expect("minibit can be started");
         let lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();

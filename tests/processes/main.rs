@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)] // a panic is how a test fails, in its helpers too
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)] // processes live in wall time
 
+mod clients;
 #[path = "../it/command.rs"]
 #[allow(dead_code)] // of what it offers, half is enough here
 mod command;

@@ -5,8 +5,8 @@ use minibit::peer::policy::{ChokerPolicy, PickerPolicy, Policy, SeedRule, Starte
 use minibit::peer::preset::Preset;
 use minibit::rng::{Entity, Purpose, Stream};
 use minibit::scenario::{
-    Arrival, Behaviour, Client, Cohort, Content, ContentSource, Distribution, DriverKind, OnComplete, Overlay,
-    Protocol, Scenario, StartWith, TrackerSettings,
+    Arrival, Behaviour, Client, Cohort, Content, ContentSource, Distribution, DriverKind, OnComplete,
+    Overlay, Protocol, Scenario, StartWith, TrackerSettings,
 };
 use minibit::time::{Span, Time};
 use minibit::torrent::layout::Layout;

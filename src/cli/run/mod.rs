@@ -100,7 +100,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     if args.dry_run {
         return dry_run(&args, &plan);
     }
-    if file.cases.iter().any(|case| case.scenario.foreign_cohorts().next().is_some()) && !namespace::is_private() {
+    if file.cases.iter().any(|case| case.scenario.foreign_cohorts().next().is_some())
+        && !namespace::is_private()
+    {
         return Err(anyhow::anyhow!(enter_private_network()?));
     }
     let trace = args.trace.as_deref().map(|file| TraceFile::open(file, &plan)).transpose()?;

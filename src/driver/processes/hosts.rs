@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::UNIX_EPOCH;
 
-use crate::driver::{DriverError, ForeignClient};
 use crate::driver::processes::attend::{Attended, Names, Orders};
 use crate::driver::processes::clients::Foreign;
 use crate::driver::processes::tracker::TrackerProcess;
 use crate::driver::processes::words::Begin;
 use crate::driver::real_time::member::Member;
 use crate::driver::real_time::{Begun, Hosting, Stay};
+use crate::driver::{DriverError, ForeignClient};
 use crate::id::PeerIndex;
 use crate::net::clock::Clock;
 use crate::peer::Neighbours;

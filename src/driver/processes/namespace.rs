@@ -57,7 +57,11 @@ fn in_network(inner: &Command, flags: &[&str]) -> Command {
     // On a loopback device every address of the prefix is the machine's own.
     let script = format!("ip link set lo up && ip address add {address}/{prefix} dev lo && exec \"$@\"");
     let mut command = Command::new("unshare");
-    command.args(flags).args(["sh", "-c", &script, "minibit"]).arg(inner.get_program()).args(inner.get_args());
+    command
+        .args(flags)
+        .args(["sh", "-c", &script, "minibit"])
+        .arg(inner.get_program())
+        .args(inner.get_args());
     command
 }
 

@@ -18,8 +18,8 @@ use std::time::SystemTime;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::driver::{DriverError, ForeignClient};
 use crate::driver::real_time::member::Member;
+use crate::driver::{DriverError, ForeignClient};
 use crate::event::{Record, Totals};
 use crate::net::clock::Clock;
 use crate::net::host::HostHandle;

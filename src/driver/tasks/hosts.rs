@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 
-use crate::driver::{DriverError, ForeignClient};
 use crate::driver::real_time::member::Member;
 use crate::driver::real_time::setup::{Beginning, Surroundings, listen};
 use crate::driver::real_time::{Begun, Fate, Hosting, Stay, StayEnd, io_error, joined};
+use crate::driver::{DriverError, ForeignClient};
 use crate::net::announce::TrackerUrl;
 use crate::net::clock::Clock;
 use crate::net::host;

@@ -16,7 +16,7 @@ use crate::driver::real_time::setup::{Surroundings, free_port};
 use crate::driver::real_time::swarm::{Gathering, Swarm};
 use crate::driver::real_time::{WORKERS, refuse_what_sockets_cannot};
 use crate::driver::tasks::hosts::Hosts;
-use crate::driver::{refuse_foreign_clients, Control, DriverError, Outcome, Recorder};
+use crate::driver::{Control, DriverError, Outcome, Recorder, refuse_foreign_clients};
 use crate::net::loopback::LoopbackRange;
 use crate::net::open_files::OpenFiles;
 use crate::scenario::Scenario;

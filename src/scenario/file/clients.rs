@@ -2,8 +2,8 @@
 //! scenario that would need another one is refused here, whatever its driver. (What they merely cannot honour, a latency
 //! say, is told with the results.)
 
-use super::section::{Section, Wrong};
 use super::report::Problem;
+use super::section::{Section, Wrong};
 use crate::scenario::{Behaviour, Cohort, DriverKind, Overlay};
 use crate::torrent::layout::Layout;
 use crate::units::format_size;
@@ -61,17 +61,26 @@ fn unfit(ground: Ground, who: &str) -> Option<(&'static str, Wrong)> {
     };
     if ground.driver != DriverKind::Processes {
         let what = format!("{:?} runs MiniBit peers only", ground.driver.name());
-        return Some(("driver", wrong(&what, "run it with `--driver processes`, or write `driver = \"processes\"`")));
+        return Some((
+            "driver",
+            wrong(&what, "run it with `--driver processes`, or write `driver = \"processes\"`"),
+        ));
     }
     if ground.time_scale != 1.0 {
         let what = format!("{} is not the time that other clients keep", ground.time_scale);
         return Some(("time_scale", wrong(&what, "write `time_scale = 1`")));
     }
     if !matches!(ground.overlay, Overlay::Tracker { .. }) {
-        return Some(("overlay", wrong("nobody can tell other clients whom to dial", "write `kind = \"tracker\"`")));
+        return Some((
+            "overlay",
+            wrong("nobody can tell other clients whom to dial", "write `kind = \"tracker\"`"),
+        ));
     }
     if ground.block_size != Layout::STANDARD_BLOCK {
-        let what = format!("other clients ask for 16 KiB at a time, not {}", format_size(u64::from(ground.block_size)));
+        let what = format!(
+            "other clients ask for 16 KiB at a time, not {}",
+            format_size(u64::from(ground.block_size))
+        );
         return Some(("content", wrong(&what, "write `block_size = \"16 KiB\"`")));
     }
     None

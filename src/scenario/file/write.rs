@@ -8,7 +8,8 @@ use super::resolve::hex;
 use super::{Axis, Expect, ScenarioFile};
 use crate::peer::policy::Policy;
 use crate::scenario::{
-    Arrival, Behaviour, Client, Cohort, Content, ContentSource, Distribution, OnComplete, Overlay, Protocol, Scenario,
+    Arrival, Behaviour, Client, Cohort, Content, ContentSource, Distribution, OnComplete, Overlay, Protocol,
+    Scenario,
 };
 use crate::time::{Span, Time};
 use crate::units::{Rate, format_frequency, format_size, format_span};

@@ -81,8 +81,8 @@ impl Adapter for Aria2 {
         Ok((Aria2 { at, pieces, initial, gid: String::new() }, command))
     }
 
-    async fn get_ready(&mut self, _: &mut Child) -> Result<Settings, String> {
-        rpc::wait_for(self.at).await;
+    async fn get_ready(&mut self, process: &mut Child) -> Result<Settings, String> {
+        rpc::wait_for(self.at, process).await?;
         let waiting = self.call("tellWaiting", json!([0, 1])).await?;
         self.gid = waiting[0]["gid"].as_str().ok_or("it has no download")?.to_owned();
         let mut settings = as_settings(&self.call("getGlobalOption", json!([])).await?);
@@ -96,7 +96,8 @@ impl Adapter for Aria2 {
         self.call("unpause", json!([self.gid])).await?;
         loop {
             let status = self.status().await?;
-            let checks = status.get("verifiedLength").is_some() || status.get("verifyIntegrityPending").is_some();
+            let checks =
+                status.get("verifiedLength").is_some() || status.get("verifyIntegrityPending").is_some();
             if status["status"] == "active" && !checks && status.get("bitfield").is_some() {
                 return Ok(());
             }

@@ -34,8 +34,8 @@ use crate::scenario::{Client, Scenario};
 use crate::torrent::bitfield::Bitfield;
 use crate::torrent::layout::Layout;
 
-pub use installed::Installed;
 use aria2::Aria2;
+pub use installed::Installed;
 use libtorrent::Libtorrent;
 use register::Register;
 use rqbit::Rqbit;
@@ -150,7 +150,8 @@ impl Foreign {
         let (register, mut found) = (Register::default(), BTreeMap::new());
         for cohort in scenario.foreign_cohorts() {
             let client = cohort.client;
-            let here = || with_adapter!(client, find()).unwrap_or_else(|| Err("MiniBit has no adapter".into()));
+            let here =
+                || with_adapter!(client, find()).unwrap_or_else(|| Err("MiniBit has no adapter".into()));
             let found = found.entry(client).or_insert_with(here);
             with_adapter!(client, reported(&register, scenario, found));
         }
@@ -176,7 +177,11 @@ impl Foreign {
         let stay = stay::Stay {
             seat: Seat {
                 pieces: self.layout.pieces(),
-                initial_bytes: member.have.iter().map(|piece| u64::from(self.layout.piece_length(piece))).sum(),
+                initial_bytes: member
+                    .have
+                    .iter()
+                    .map(|piece| u64::from(self.layout.piece_length(piece)))
+                    .sum(),
                 address: member.addr.ip(),
                 folder: folder.to_owned(),
                 content: self.name.clone(),

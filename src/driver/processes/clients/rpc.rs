@@ -14,6 +14,8 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
+use crate::driver::processes::child::{Child, Said};
+
 /// Bytes of an answer: more than the bitfield of the largest torrent in any spelling.
 const MOST: usize = 64 << 20;
 /// Between two attempts to reach a client that has just been started.
@@ -83,9 +85,15 @@ pub(super) async fn ask(
     }
 }
 
-/// Returns once somebody listens there; whoever waits has a limit.
-pub(super) async fn wait_for(at: SocketAddr) {
+/// Returns once the process listens there, or has ended; whoever waits has a limit.
+pub(super) async fn wait_for(at: SocketAddr, process: &mut Child) -> Result<(), String> {
     while TcpStream::connect(at).await.is_err() {
-        sleep(PAUSE).await;
+        tokio::select! {
+            () = sleep(PAUSE) => {}
+            said = process.next() => if !matches!(said, Some(Said::Lines(_))) {
+                return Err("its process ended by itself".to_owned());
+            }
+        }
     }
+    Ok(())
 }

@@ -76,8 +76,8 @@ impl Adapter for Rqbit {
         Ok((Rqbit { at, torrent, pieces, settings }, command))
     }
 
-    async fn get_ready(&mut self, _: &mut Child) -> Result<Settings, String> {
-        rpc::wait_for(self.at).await;
+    async fn get_ready(&mut self, process: &mut Child) -> Result<Settings, String> {
+        rpc::wait_for(self.at, process).await?;
         Ok(std::mem::take(&mut self.settings))
     }
 

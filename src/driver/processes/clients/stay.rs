@@ -24,7 +24,7 @@ use super::{Adapter, Installed, Register, Seat, Seen};
 /// Between two looks how far a client is.
 const LOOK: Duration = Duration::from_millis(100);
 /// For a client to start and to check its files.
-const READY: Duration = Duration::from_secs(60);
+const READY: Duration = Duration::from_secs(30);
 /// For an answer; after that it hangs.
 const ANSWER: Duration = Duration::from_secs(10);
 /// The same at its end, when the answer only makes the sums exact.
@@ -155,7 +155,9 @@ impl Companion {
         telling: Telling,
     ) -> Result<(), String> {
         let handle = self.handle.clone();
-        timeout(READY, adapter.begin(process)).await.unwrap_or_else(|_| Err(format!("it did not begin within {} s", READY.as_secs())))?;
+        timeout(READY, adapter.begin(process))
+            .await
+            .unwrap_or_else(|_| Err(format!("it did not begin within {} s", READY.as_secs())))?;
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -204,9 +206,8 @@ impl Companion {
         let mut happened = Vec::new();
         let sums = [seen.downloaded, seen.uploaded, seen.wasted];
         if sums != self.sums {
-            let [downloaded, uploaded, wasted] = std::array::from_fn(|at| {
-                sums[at].map(|sum| sum.saturating_sub(self.sums[at].unwrap_or(0)))
-            });
+            let [downloaded, uploaded, wasted] =
+                std::array::from_fn(|at| sums[at].map(|sum| sum.saturating_sub(self.sums[at].unwrap_or(0))));
             happened.push(Event::Traffic(Traffic { downloaded, uploaded, wasted }));
             self.sums = sums;
         }

@@ -79,8 +79,8 @@ impl Adapter for Transmission {
         Ok((transmission, command))
     }
 
-    async fn get_ready(&mut self, _: &mut Child) -> Result<Settings, String> {
-        rpc::wait_for(self.at).await;
+    async fn get_ready(&mut self, process: &mut Child) -> Result<Settings, String> {
+        rpc::wait_for(self.at, process).await?;
         let add = json!({"filename": self.torrent, "download-dir": self.folder, "paused": true});
         self.call("torrent-add", add).await?;
         self.call("torrent-verify", json!({})).await?;

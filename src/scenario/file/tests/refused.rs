@@ -274,3 +274,51 @@ fn hostile_files_are_refused_quickly() {
     let long = format!("{SMALL}[policy]\npicker = \"{}\"\n", "r".repeat(500_000));
     assert!(super::tests::refused(&long).len() < 2_000);
 }
+
+/// One cohort of libtorrent, and `more` of it; `top` comes first.
+fn foreign(top: &str, more: &str) -> String {
+    format!(
+        "{top}\n[content]\nsize = \"1 MiB\"\n[peers.seed]\nstart_with = \"all\"\n\
+         [peers.other]\nclient = \"libtorrent\"\nstart_with = \"nothing\"\n{more}"
+    )
+}
+
+#[test]
+fn other_clients_are_refused_what_they_cannot_do_in_any_driver() {
+    let refused = |top: &str, more: &str| {
+        let error =
+            from_text(Path::new("swarm.toml"), foreign(top, more), &Overrides::default()).unwrap_err();
+        error.to_string()
+    };
+    let processes = "driver = \"processes\"";
+    for (top, more, told) in [
+        ("", "", "driver: \"sim\" runs MiniBit peers only"),
+        ("driver = \"tasks\"", "", "run it with `--driver processes`"),
+        (
+            "driver = \"processes\"\ntime_scale = 2",
+            "",
+            "time_scale: 2 is not the time that other clients keep",
+        ),
+        (processes, "[overlay]\nkind = \"full-mesh\"", "nobody can tell other clients whom to dial"),
+        (processes, "behaviour = \"free-rider\"", "libtorrent behaves as its authors wanted it"),
+        (processes, "upload = \"0 B/s\"", "libtorrent cannot be held to less than 1 KiB/s"),
+        (processes, "client = \"utorrent\"", "duplicate key"),
+    ] {
+        let error = refused(top, more);
+        assert!(error.contains(told), "{told}: {error}");
+    }
+    let small_blocks = foreign(processes, "").replace("1 MiB\"", "1 MiB\"\nblock_size = \"4 KiB\"");
+    let error = from_text(Path::new("swarm.toml"), small_blocks, &Overrides::default()).unwrap_err();
+    assert!(error.to_string().contains("16 KiB at a time, not 4 KiB"), "{error}");
+}
+
+#[test]
+fn other_clients_are_taken_where_they_can_be_and_named_in_the_whole_file() {
+    let text = foreign("driver = \"processes\"", "upload = \"1 MiB/s\"\nlatency = \"10 ms\"");
+    let file = from_text(Path::new("swarm.toml"), text, &Overrides::default()).unwrap();
+    assert_eq!(file.base.foreign_cohorts().map(|cohort| cohort.name.as_str()).collect::<Vec<_>>(), ["other"]);
+    assert!(file.base.to_toml().contains("client = \"libtorrent\""));
+    // A cohort of nobody needs no client.
+    let empty = foreign("", "count = 0\n[peers.leecher]\nstart_with = \"nothing\"");
+    assert!(from_text(Path::new("swarm.toml"), empty, &Overrides::default()).is_ok());
+}

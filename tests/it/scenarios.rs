@@ -48,6 +48,10 @@ fn only_the_handout_leaves_the_choker_nothing_to_decide_and_says_so() {
     for path in scenarios() {
         let file = load(&path, &Overrides::default()).unwrap_or_else(|error| panic!("{error}"));
         let warnings = warnings_on(&file);
+        if path.parent().is_some_and(|folder| folder.ends_with("clients")) {
+            // What is compared there are clients and not policies: short runs will do.
+            continue;
+        }
         if file.name == "handout" {
             assert_eq!(warnings.len(), 2, "{warnings:?}");
             assert!(warnings.iter().all(|warning| warning.starts_with("the choker")), "{warnings:?}");

@@ -68,7 +68,7 @@ pub(super) struct Args {
     /// Where results go
     #[arg(long, value_name = "DIR", default_value = "results")]
     out: PathBuf,
-    /// Runs side by side [default: cores in virtual time, 4 on shaped sockets, 1 on unshaped ones]
+    /// Runs side by side [default: cores in virtual time, 4 on shaped sockets, 1 on unshaped ones and with other clients]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
     /// Check every invariant while running (virtual time only); runs again what is stored
@@ -196,16 +196,19 @@ fn drive(
     }
 }
 
-/// Virtual runs share nothing but cores; sockets share the wall clock, and unshaped ones all there is.
+/// Virtual runs share nothing but cores; sockets share the wall clock, and unshaped ones and other people's clients all
+/// there is.
 fn default_jobs(plan: &Plan) -> Jobs {
     let scenarios = plan.cases.iter().map(|case| &case.scenario);
     let mut on_sockets = scenarios.filter(|scenario| scenario.driver != DriverKind::Sim);
-    let shaped = |scenario: &Scenario| {
-        scenario.cohorts.iter().any(|cohort| cohort.upload.is_some() || cohort.download.is_some())
+    let light = |scenario: &Scenario| {
+        let shaped =
+            scenario.cohorts.iter().any(|cohort| cohort.upload.is_some() || cohort.download.is_some());
+        shaped && scenario.foreign_cohorts().next().is_none()
     };
     Jobs {
         in_virtual_time: available_parallelism().map_or(1, usize::from),
-        on_sockets: if on_sockets.all(shaped) { 4 } else { 1 },
+        on_sockets: if on_sockets.all(light) { 4 } else { 1 },
     }
 }
 

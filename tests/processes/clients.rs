@@ -122,7 +122,7 @@ fn libtorrent_takes_part_and_what_it_cannot_tell_is_blank() {
     assert!(told["version"].as_str().unwrap().starts_with('2'), "{told}");
     assert_eq!(told["settings"]["enable_outgoing_utp"].as_str(), Some("False"), "{told}");
     assert!(told["not_honoured"].to_string().contains("latency = 10 ms"), "{told}");
-    assert_eq!(folder.left_behind(), [PathBuf::new(); 0]);
+    assert!(folder.left_behind().is_empty(), "{:?}", folder.left_behind());
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn a_client_that_is_missing_dies_or_hangs_is_its_cohorts_failure_and_the_others_
         assert_eq!(row(&folder, "own-1").last().map(String::as_str), Some("complete"));
         let told = told_of_guest(&folder);
         assert_eq!(told["failures"].as_array().unwrap()[0].as_str(), Some(failure));
-        assert_eq!(folder.left_behind(), [PathBuf::new(); 0]);
+        assert!(folder.left_behind().is_empty(), "{:?}", folder.left_behind());
     }
 }
 
@@ -221,5 +221,5 @@ fn a_run_that_is_interrupted_ends_its_clients_and_keeps_what_they_told() {
     let traffic = trace.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let told = traffic.filter(|line| line["event"] == "traffic" && line["peer"] == "guest-1");
     assert_eq!(told.map(|line| line["wasted"].clone()).collect::<Vec<_>>(), [Value::Null]);
-    assert_eq!(folder.left_behind(), [PathBuf::new(); 0]);
+    assert!(folder.left_behind().is_empty(), "{:?}", folder.left_behind());
 }

@@ -2,6 +2,7 @@
 //! lose their run. Where the machine makes no private network, or has no such client, the test says so and ends.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -56,6 +57,11 @@ fn executable(folder: &Folder, name: &str, script: &str) -> PathBuf {
     path
 }
 
+/// On stderr itself: what is printed by a test that passes is not shown.
+fn skipped(why: &str) {
+    writeln!(std::io::stderr(), "SKIPPED: {why}").unwrap();
+}
+
 /// Whether this machine makes private networks; says so where it does not.
 fn networks() -> bool {
     let made = |flags: &[&str]| {
@@ -64,7 +70,7 @@ fn networks() -> bool {
     };
     let made = made(&["--net"]) || made(&["--net", "--map-root-user"]);
     if !made {
-        eprintln!("SKIPPED: this machine makes no network namespace");
+        skipped("this machine makes no network namespace");
     }
     made
 }
@@ -75,7 +81,7 @@ fn has(client: &str) -> bool {
     let line = told.stdout().lines().find(|line| line.starts_with(client)).unwrap().to_owned();
     let here = !line.contains("missing");
     if !here {
-        eprintln!("SKIPPED: {line}");
+        skipped(&line);
     }
     here
 }

@@ -33,6 +33,7 @@ class Client:
     """Everything it may write lies in `work`; `folder` has, or gets, what the torrent names."""
 
     makes_empty_files = True
+    writes_padding = False  # BEP 47
 
     def __init__(self, address, torrent, folder, work):
         self.address, self.torrent, self.folder, self.work = address, torrent, folder, work
@@ -74,6 +75,7 @@ class Transmission(Client):
     name = "Transmission"
     install = "apt: transmission-daemon"
     makes_empty_files = False  # 3.00
+    writes_padding = True
 
     @staticmethod
     def version():
@@ -142,6 +144,7 @@ class Transmission(Client):
 class Aria2(Client):
     name = "aria2"
     install = "apt: aria2"
+    writes_padding = True
 
     @staticmethod
     def version():

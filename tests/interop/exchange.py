@@ -39,10 +39,22 @@ def from_minibit(minibit, client, torrent, content, work):
         compare_all(content, work / content.name, client.makes_empty_files)
 
 
+def write_padding(torrent, folder):
+    """As a client has it that takes padding for files like others."""
+    files = libtorrent.torrent_info(str(torrent)).files()
+    for at in range(files.num_files()):
+        if files.file_flags(at) & libtorrent.file_flags_t.flag_pad_file:
+            path = folder / files.file_path(at)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(bytes(files.file_size(at)))
+
+
 def to_minibit(minibit, client, torrent, content, work):
     seeded, got = work / "seeded", work / "got"
     seeded.mkdir()
     (shutil.copytree if content.is_dir() else shutil.copy)(content, seeded / content.name)
+    if client.writes_padding:
+        write_padding(torrent, seeded)
     with client(OTHER, torrent, seeded, work / "client"):
         wait_until_the_seed_is_known(torrent)
         leecher = ("peer", torrent, "--dir", got, "--listen", f"{MINIBIT}:{MINIBIT_PORT}", "--on-complete", "leave")

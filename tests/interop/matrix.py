@@ -37,6 +37,8 @@ SIZES = {
 # Odd lengths, several files in one piece, one file over several pieces, a file without a byte, names beyond ASCII.
 SEVERAL = {"first": 1, "sub/second": 700_001, "sub/deeper/none": 0, "sub/história.bin": 16 * KIB + 1, "última": 333_333}
 SEVERAL_NAME = f"{len(SEVERAL)} files"
+# The same, each begun with a piece of its own (BEP 47).
+PADDED_NAME = f"{SEVERAL_NAME}, padded"
 QUICK_SIZES = ("1 B", "16 KiB + 1", "3 MiB + 77 B", SEVERAL_NAME)
 # Of those that apt and PyPI give.
 QUICK_CLIENTS = ("libtorrent", "Transmission", "aria2")
@@ -53,19 +55,19 @@ def one_file(minibit, work, number, size):
     return content, split(minibit, content, content.parent / "split", *options)
 
 
-def several_files(work):
+def several_files(work, name, padding=0):
     """A folder, and libtorrent's torrent of it: MiniBit makes none of several files."""
-    folder = work / "several"
+    folder = work / name
     files = []
     for number, (path, size) in enumerate(SEVERAL.items()):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(random.Random(number).randbytes(size))
-        files.append(libtorrent.create_file_entry(f"several/{path}", size))
-    torrent = libtorrent.create_torrent(files, PIECE, libtorrent.create_torrent.v1_only)
+        files.append(libtorrent.create_file_entry(f"{name}/{path}", size))
+    torrent = libtorrent.create_torrent(files, PIECE, libtorrent.create_torrent.v1_only | padding)
     torrent.set_priv(True)
     torrent.add_tracker(ANNOUNCE)
     libtorrent.set_piece_hashes(torrent, str(work))
-    made = work / "several.torrent"
+    made = work / f"{name}.torrent"
     made.write_bytes(libtorrent.bencode(torrent.generate()))
     return folder, made
 
@@ -144,7 +146,8 @@ def main():
             for number, (name, size) in enumerate(SIZES.items()):
                 if not given.quick or name in QUICK_SIZES:
                     contents[name] = one_file(minibit, work, number, size)
-        contents[SEVERAL_NAME] = several_files(work)
+        contents[SEVERAL_NAME] = several_files(work, "several")
+        contents[PADDED_NAME] = several_files(work, "padded", libtorrent.create_torrent.canonical_files)
         results = run(minibit, installed, contents, work, given.jobs)
 
     shown = table(clients, versions, contents, results)

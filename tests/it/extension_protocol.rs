@@ -12,7 +12,7 @@ use minibit::torrent::layout::Layout;
 use minibit::wire::extended::{ExtendedHandshake, Flags, HANDSHAKE, PEER_EXCHANGE, PeerExchange};
 use minibit::wire::message::{BitfieldPayload, Message};
 
-use crate::misbehaviour::{Bench, CONN, PIECES};
+use crate::one_peer::{Bench, CONN, PIECES};
 
 /// The id under which the remotes of these tests take in peer exchange.
 const THEIRS: u8 = 7;

@@ -8,7 +8,7 @@ use minibit::torrent::bitfield::Bitfield;
 use minibit::torrent::layout::Layout;
 use minibit::wire::message::Message;
 
-use crate::misbehaviour::{Bench, CONN, PIECES, block, data, raw};
+use crate::one_peer::{Bench, CONN, PIECES, block, data, raw};
 
 /// A peer that has the first `pieces` of ten pieces of two 8-byte blocks.
 fn fast(pieces: u32) -> Bench {

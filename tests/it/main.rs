@@ -13,6 +13,7 @@ mod foreground;
 mod layers;
 mod metainfo;
 mod misbehaviour;
+mod one_peer;
 mod reference;
 mod run;
 mod scenarios;

@@ -26,7 +26,13 @@ pub(super) fn expectations(results: &Results<'_>, form: Form) -> String {
 
 /// `✓ last_over_bound <= 1.3 (policy.picker=random): 5 of 5 runs`
 fn expectation(text: &mut String, one: &Expectation, form: Form) {
-    let (bullet, tick) = (form.bullet(), if one.holds() { '✓' } else { '✗' });
+    // Without a run, as after an interrupt, nothing was held against anything.
+    let tick = match one.runs {
+        0 => '–',
+        _ if one.holds() => '✓',
+        _ => '✗',
+    };
+    let bullet = form.bullet();
     let expect = &one.expect;
     let statistic = match (expect.statistic, &expect.over) {
         (Statistic::Every, None) | (Statistic::Mean, Some(_)) => "",

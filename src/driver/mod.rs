@@ -112,15 +112,11 @@ pub struct Pace {
 
 /// Where peers are MiniBit's own state machines, other people's clients have no place.
 fn refuse_foreign_clients(scenario: &Scenario) -> Result<(), DriverError> {
-    match scenario.foreign_cohorts().next() {
-        Some(cohort) => Err(DriverError::Unsupported(format!(
-            "{}: peers.{}.client is {:?}, a program of its own: run with --driver processes",
-            scenario.name,
-            cohort.name,
-            cohort.client.name()
-        ))),
-        None => Ok(()),
+    if scenario.is_mixed() {
+        let what = "other people's clients and trackers are processes: run with --driver processes";
+        return Err(DriverError::Unsupported(format!("{}: {what}", scenario.name)));
     }
+    Ok(())
 }
 
 /// Why a run could not be carried out. (What remotes do wrong is never one of these: it is recorded.)

@@ -1,4 +1,4 @@
-//! Which program the peers of a cohort are.
+//! Which programs the peers of a cohort and the tracker of a run are.
 
 /// A BitTorrent client that can take part in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,4 +18,11 @@ impl Client {
     pub fn is_foreign(self) -> bool {
         self != Client::Minibit
     }
+}
+
+/// A tracker that a run can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TrackerProgram {
+    Minibit,
+    Opentracker,
 }

@@ -15,7 +15,7 @@ use crate::units::Rate;
 pub use crate::torrent::split::Distribution;
 pub use crate::tracker::Settings as TrackerSettings;
 pub use crate::wire::announce::Protocol;
-pub use client::Client;
+pub use client::{Client, TrackerProgram};
 pub use content::{Content, ContentFile, ContentSource};
 pub use overlay::Overlay;
 
@@ -36,6 +36,7 @@ pub struct Scenario {
     pub tracker: TrackerSettings,
     /// How peers ask it; in virtual time they need neither.
     pub tracker_protocol: Protocol,
+    pub tracker_program: TrackerProgram,
     pub overlay: Overlay,
     pub policy: Policy,
     /// In the order of the file.
@@ -66,6 +67,11 @@ impl Scenario {
     /// The cohorts whose peers are programs of somebody else.
     pub fn foreign_cohorts(&self) -> impl Iterator<Item = &Cohort> {
         self.cohorts.iter().filter(|cohort| cohort.client.is_foreign() && cohort.count > 0)
+    }
+
+    /// Whether other people's programs take part.
+    pub fn is_mixed(&self) -> bool {
+        self.foreign_cohorts().next().is_some() || self.tracker_program != TrackerProgram::Minibit
     }
 
     /// How many connections one peer has at the most.
@@ -192,6 +198,7 @@ pub(crate) mod testing {
             distribution: Distribution::RandomSubset,
             tracker: TrackerSettings { interval: Span::from_secs(30), peers_returned: 50 },
             tracker_protocol: Protocol::Http,
+            tracker_program: TrackerProgram::Minibit,
             overlay: Overlay::Tracker { dial: None },
             policy: Policy::default(),
             cohorts,

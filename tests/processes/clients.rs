@@ -229,3 +229,37 @@ fn a_run_that_is_interrupted_ends_its_clients_and_keeps_what_they_told() {
     assert_eq!(told.map(|line| line["wasted"].clone()).collect::<Vec<_>>(), [Value::Null]);
     assert!(folder.left_behind().is_empty(), "{:?}", folder.left_behind());
 }
+
+#[test]
+fn a_run_under_opentracker_completes_and_a_killed_one_takes_it_along() {
+    let installed = Command::new("sh").args(["-c", "command -v opentracker"]).stdout(Stdio::null()).status();
+    if !installed.unwrap().success() {
+        return skipped("opentracker is not installed: apt install opentracker");
+    }
+    if !networks() {
+        return;
+    }
+    // Nobody who is foreign but the tracker.
+    let under =
+        |upload| scenario("minibit", upload).replace("[tracker]", "[tracker]\nprogram = \"opentracker\"");
+    let folder = Folder::new();
+    folder.file("guests.toml", under("64 KiB/s"));
+    let ran = folder.minibit(&RUN);
+    assert_eq!(ran.code(), 0, "{}", ran.stderr());
+    assert_eq!(row(&folder, "guest-1").last().map(String::as_str), Some("complete"));
+    let told = told_of_guest(&folder);
+    assert_eq!((told["cohort"].as_str(), told["client"].as_str()), (Some("[tracker]"), Some("opentracker")));
+
+    folder.file("guests.toml", under("20 B/s"));
+    let run = folder.start(&["run", "guests.toml", "--quiet", "--fresh"]);
+    let private = wait_for("the private network", || {
+        network(run.pid()).filter(|own| Some(own) != network(std::process::id()).as_ref())
+    });
+    wait_for("opentracker", || {
+        let children = Process::children_of(run.pid());
+        let shell = children.iter().find(|child| child.command.iter().any(|word| word == "opentracker"))?;
+        (children.len() == 4 && !Process::children_of(shell.pid).is_empty()).then_some(())
+    });
+    kill(run.pid());
+    wait_for("the network's end", || is_gone(&private));
+}

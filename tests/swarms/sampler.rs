@@ -6,7 +6,7 @@ use minibit::peer::preset::Preset;
 use minibit::rng::{Entity, Purpose, Stream};
 use minibit::scenario::{
     Arrival, Behaviour, Client, Cohort, Content, ContentSource, Distribution, DriverKind, OnComplete,
-    Overlay, Protocol, Scenario, StartWith, TrackerSettings,
+    Overlay, Protocol, Scenario, StartWith, TrackerProgram, TrackerSettings,
 };
 use minibit::time::{Span, Time};
 use minibit::torrent::layout::Layout;
@@ -39,6 +39,7 @@ pub fn scenario(seed: u64) -> (Scenario, Options) {
             peers_returned: draw.between(5, 50) as u32,
         },
         tracker_protocol: Protocol::Http,
+        tracker_program: TrackerProgram::Minibit,
         overlay: overlay(&mut draw, &cohorts),
         policy: policy(&mut draw),
         cohorts,

@@ -100,9 +100,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     if args.dry_run {
         return dry_run(&args, &plan);
     }
-    if file.cases.iter().any(|case| case.scenario.foreign_cohorts().next().is_some())
-        && !namespace::is_private()
-    {
+    if file.cases.iter().any(|case| case.scenario.is_mixed()) && !namespace::is_private() {
         return Err(anyhow::anyhow!(enter_private_network()?));
     }
     let trace = args.trace.as_deref().map(|file| TraceFile::open(file, &plan)).transpose()?;
@@ -204,7 +202,7 @@ fn default_jobs(plan: &Plan) -> Jobs {
     let light = |scenario: &Scenario| {
         let shaped =
             scenario.cohorts.iter().any(|cohort| cohort.upload.is_some() || cohort.download.is_some());
-        shaped && scenario.foreign_cohorts().next().is_none()
+        shaped && !scenario.is_mixed()
     };
     Jobs {
         in_virtual_time: available_parallelism().map_or(1, usize::from),
@@ -250,7 +248,7 @@ fn complain(args: &Args, plan: &Plan, results: &Results<'_>, options: &Options) 
         return;
     }
     for (cohort, client, what) in results.not_honoured() {
-        eprintln!("minibit: peers.{cohort} is {client}, which does not honour {what}");
+        eprintln!("minibit: {cohort} is {client}, which does not honour {what}");
     }
     let degraded = results.degraded();
     if degraded > 0 {

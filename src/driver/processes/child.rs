@@ -104,6 +104,18 @@ impl Drop for Child {
     }
 }
 
+/// For a program that is not MiniBit and does not watch its stdin: the system ends it when the thread that started it ends,
+/// so it cannot outlive this process, however that ends. Threads of a runtime last as long as the run.
+pub(super) fn bound_to_us(stranger: &Command) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--"]).arg(stranger.get_program()).args(stranger.get_args());
+    command.envs(stranger.get_envs().filter_map(|(key, value)| Some((key, value?))));
+    if let Some(folder) = stranger.get_current_dir() {
+        command.current_dir(folder);
+    }
+    command
+}
+
 /// Nobody who panics holds it while the process is changed.
 fn lock(process: &Mutex<std::process::Child>) -> std::sync::MutexGuard<'_, std::process::Child> {
     process.lock().unwrap_or_else(PoisonError::into_inner)

@@ -8,6 +8,7 @@ use std::time::UNIX_EPOCH;
 
 use crate::driver::processes::attend::{Attended, Names, Orders};
 use crate::driver::processes::clients::Foreign;
+use crate::driver::processes::opentracker::Opentracker;
 use crate::driver::processes::tracker::TrackerProcess;
 use crate::driver::processes::words::Begin;
 use crate::driver::real_time::member::Member;
@@ -43,6 +44,8 @@ pub(super) struct Hosts<'a> {
     tracker: Option<TrackerProcess>,
     /// Where there are other clients than MiniBit.
     foreign: Option<Foreign>,
+    /// Where the tracker is not MiniBit's.
+    opentracker: Option<Opentracker>,
     expected: BTreeMap<PeerIndex, Attended>,
 }
 
@@ -54,9 +57,10 @@ impl<'a> Hosts<'a> {
         names: Names,
         tracker_addr: SocketAddr,
         foreign: Option<Foreign>,
+        opentracker: Option<Opentracker>,
     ) -> Hosts<'a> {
         let expected = BTreeMap::new();
-        Hosts { scenario, kit, folders, names, tracker_addr, tracker: None, foreign, expected }
+        Hosts { scenario, kit, folders, names, tracker_addr, tracker: None, foreign, opentracker, expected }
     }
 
     /// Starts the process of the member's next stay.
@@ -106,7 +110,10 @@ impl Hosting for Hosts<'_> {
             self.expect(member);
         }
         let stderr = log(&self.kit.logs, "tracker");
-        let tracker = TrackerProcess::start(self.tracker_addr, self.tracker_command(), stderr).await;
+        let tracker = match &self.opentracker {
+            Some(opentracker) => opentracker.start(stderr).await,
+            None => TrackerProcess::start(self.tracker_addr, self.tracker_command(), stderr).await,
+        };
         let failed =
             |reason| DriverError::Unsupported(format!("the tracker's process did not start: {reason}"));
         self.tracker = Some(tracker.map_err(failed)?);
@@ -158,7 +165,8 @@ impl Hosting for Hosts<'_> {
     }
 
     fn foreign_clients(&self) -> Vec<ForeignClient> {
-        self.foreign.as_ref().map(Foreign::reports).unwrap_or_default()
+        let cohorts = self.foreign.as_ref().map(Foreign::reports).unwrap_or_default();
+        cohorts.into_iter().chain(self.opentracker.as_ref().map(Opentracker::report)).collect()
     }
 }
 

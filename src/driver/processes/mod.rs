@@ -11,6 +11,7 @@ pub mod clients;
 mod hosts;
 pub mod inside;
 pub mod namespace;
+mod opentracker;
 mod tracker;
 pub mod words;
 
@@ -22,6 +23,7 @@ use std::sync::Arc;
 
 use crate::driver::processes::clients::Foreign;
 use crate::driver::processes::hosts::{Hosts, Kit};
+use crate::driver::processes::opentracker::Opentracker;
 use crate::driver::real_time::folder::Folder;
 use crate::driver::real_time::original::Original;
 use crate::driver::real_time::swarm::{Gathering, Swarm};
@@ -31,7 +33,7 @@ use crate::net::loopback::LoopbackRange;
 use crate::net::open_files::OpenFiles;
 use crate::scenario::content::ContentSource;
 use crate::scenario::population::Population;
-use crate::scenario::{Content, Scenario};
+use crate::scenario::{Content, Scenario, TrackerProgram};
 use crate::time::Span;
 
 /// Both ends of what a child is spoken to with, its store, and what it says when it fails.
@@ -69,7 +71,7 @@ pub fn run(
     let folders: Vec<PathBuf> = population.peers.iter().map(|plan| folder.of_peer(plan.index)).collect();
     let names = population.peers.iter().map(|plan| (plan.name.clone(), plan.index)).collect();
     let everybody = scenario.peers() + 1;
-    let private = scenario.foreign_cohorts().next().is_some();
+    let private = scenario.is_mixed();
     if private && !namespace::is_private() {
         let what = "other clients need a private network (`minibit run` makes one)";
         return Err(DriverError::Unsupported(format!("{}: {what}", scenario.name)));
@@ -81,6 +83,10 @@ pub fn run(
     };
     let tracker = SocketAddr::new(addresses.address(scenario.peers()), port);
     let foreign = private.then(|| Foreign::pack(scenario, &folder.path, &original, tracker)).transpose()?;
+    let opentracker = (scenario.tracker_program == TrackerProgram::Opentracker)
+        .then(|| Opentracker::set_up(scenario, &folder.path, original.info_hash, tracker))
+        .transpose()
+        .map_err(io_error(format!("cannot write to {}", folder.path.display())))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .max_blocking_threads(WORKERS)
@@ -97,7 +103,7 @@ pub fn run(
             folder,
             addresses,
             tracker_after: Span::ZERO,
-            hosts: Hosts::new(scenario, kit, folders, Arc::new(names), tracker, foreign),
+            hosts: Hosts::new(scenario, kit, folders, Arc::new(names), tracker, foreign, opentracker),
         })?;
         swarm.run(recorder, control).await
     })

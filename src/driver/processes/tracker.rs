@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +16,8 @@ use crate::driver::processes::child::{Child, Said};
 const READY: Duration = Duration::from_secs(30);
 /// Between two attempts to start it again.
 const PAUSE: Duration = Duration::from_millis(100);
+/// Between two attempts to reach one that has been started.
+const LOOK: Duration = Duration::from_millis(20);
 /// A tracker that dies at once is not started for ever.
 const ATTEMPTS: u32 = 100;
 /// What it says when it is ready.
@@ -39,10 +42,20 @@ impl TrackerProcess {
         command: impl Fn(SocketAddr) -> Command + Send + Sync + 'static,
         stderr: PathBuf,
     ) -> Result<TrackerProcess, String> {
-        let (child, url) = listening(command(at), &stderr).await?;
+        TrackerProcess::keep_running(at, command, stderr, Ready::Said).await
+    }
+
+    /// The same for a tracker that tells in another way when it is ready.
+    pub(super) async fn keep_running(
+        at: SocketAddr,
+        command: impl Fn(SocketAddr) -> Command + Send + Sync + 'static,
+        stderr: PathBuf,
+        ready: Ready,
+    ) -> Result<TrackerProcess, String> {
+        let (child, url) = listening(command(at), &stderr, &ready).await?;
         let at = address(&url).ok_or_else(|| format!("it listens on {url:?}, which is no address"))?;
         let stop = CancellationToken::new();
-        let keeper = keep(child, move || command(at), stderr, stop.clone());
+        let keeper = keep(child, move || command(at), stderr, ready, stop.clone());
         Ok(TrackerProcess { url, stop, keeper: tokio::spawn(keeper) })
     }
 
@@ -54,7 +67,13 @@ impl TrackerProcess {
     }
 }
 
-async fn keep(mut child: Child, command: impl Fn() -> Command, stderr: PathBuf, stop: CancellationToken) {
+async fn keep(
+    mut child: Child,
+    command: impl Fn() -> Command,
+    stderr: PathBuf,
+    ready: Ready,
+    stop: CancellationToken,
+) {
     for _ in 0..ATTEMPTS {
         let lived = async { while child.next().await.is_some() {} };
         if stop.run_until_cancelled(lived).await.is_none() {
@@ -62,7 +81,7 @@ async fn keep(mut child: Child, command: impl Fn() -> Command, stderr: PathBuf, 
         }
         let again = async {
             tokio::time::sleep(PAUSE).await;
-            listening(command(), &stderr).await
+            listening(command(), &stderr, &ready).await
         };
         match stop.run_until_cancelled(again).await {
             Some(Ok((started, _))) => child = started,
@@ -72,10 +91,32 @@ async fn keep(mut child: Child, command: impl Fn() -> Command, stderr: PathBuf, 
     }
 }
 
-/// Starts it and waits until it says where it listens.
-async fn listening(command: Command, stderr: &std::path::Path) -> Result<(Child, String), String> {
+/// How a tracker tells that it is ready, and where.
+#[derive(Clone, Debug)]
+pub(super) enum Ready {
+    /// It says so.
+    Said,
+    /// It can be reached there by TCP.
+    Reached { addr: SocketAddr, url: String },
+}
+
+/// Starts it and waits until it listens.
+async fn listening(
+    command: Command,
+    stderr: &std::path::Path,
+    ready: &Ready,
+) -> Result<(Child, String), String> {
     let mut child = Child::start(command, stderr).map_err(|error| error.to_string())?;
     let heard = async {
+        if let Ready::Reached { addr, url } = ready {
+            while TcpStream::connect(addr).await.is_err() {
+                tokio::select! {
+                    () = tokio::time::sleep(LOOK) => {}
+                    said = child.next() => if !matches!(said, Some(Said::Lines(_))) { return None; }
+                }
+            }
+            return Some(url.clone());
+        }
         while let Some(said) = child.next().await {
             if let Said::Lines(lines) = said
                 && let Some(url) = lines.iter().find_map(|line| line.strip_prefix(LISTENING))

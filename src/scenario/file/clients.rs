@@ -1,10 +1,10 @@
-//! What a scenario may ask of other people's clients. They keep their own time, their own policies and their own tongue: a
+//! What a scenario may ask of other people's clients and trackers. They keep their own time, their own policies and their own tongue: a
 //! scenario that would need another one is refused here, whatever its driver. (What they merely cannot honour, a latency
 //! say, is told with the results.)
 
 use super::report::Problem;
 use super::section::{Section, Wrong};
-use crate::scenario::{Behaviour, Cohort, DriverKind, Overlay};
+use crate::scenario::{Behaviour, Client, Cohort, DriverKind, Overlay, Protocol, TrackerProgram};
 use crate::torrent::layout::Layout;
 use crate::units::format_size;
 
@@ -15,6 +15,8 @@ pub(super) struct Ground {
     pub time_scale: f64,
     pub overlay: Overlay,
     pub block_size: u32,
+    pub tracker: TrackerProgram,
+    pub protocol: Protocol,
 }
 
 pub(super) fn check_clients(
@@ -24,9 +26,21 @@ pub(super) fn check_clients(
     problems: &mut Vec<Problem>,
 ) {
     let mut foreign = cohorts.iter().filter(|cohort| cohort.client.is_foreign() && cohort.count > 0);
-    let Some(first) = foreign.next() else { return };
-    let who = format!("peers.{}.client is {:?}", first.name, first.client.name());
-    if let Some((key, wrong)) = unfit(ground, &who) {
+    let mute = |cohort: &&Cohort| ground.protocol == Protocol::Udp && cohort.client == Client::Aria2;
+    if let Some(cohort) = foreign.clone().find(mute) {
+        let who = format!("peers.{}.client is \"aria2\"", cohort.name);
+        let what = "aria2 asks no tracker over UDP while its DHT is off";
+        top.wrong("tracker", wrong(what, &who, "write `protocol = \"http\"`"), problems);
+    }
+    let client = foreign.next().map(|cohort| {
+        format!("peers.{}.client is {:?}, a program of its own", cohort.name, cohort.client.name())
+    });
+    let tracker = (ground.tracker != TrackerProgram::Minibit)
+        .then(|| "tracker.program is none of MiniBit's, but a program of its own".to_owned());
+    let of_client =
+        client.as_deref().and_then(|who| unfit(ground, who).or_else(|| unfit_for_client(ground, who)));
+    let of_tracker = || tracker.as_deref().and_then(|who| unfit(ground, who));
+    if let Some((key, wrong)) = of_client.or_else(of_tracker) {
         top.wrong(key, wrong, problems);
     }
 }
@@ -52,36 +66,35 @@ pub(super) fn check_cohort(section: &Section<'_>, cohort: &Cohort, problems: &mu
 /// Clients count their limits in KiB/s or whole bytes, and 0 is none to most of them.
 const LEAST_BITS: u64 = 8 * 1024;
 
-/// Why no foreign client can take part at all.
+/// What is wrong, whose fault that is, and what to do about it.
+fn wrong(what: &str, who: &str, help: &str) -> Wrong {
+    Wrong { what: what.to_owned(), expected: who.to_owned(), help: Some(help.to_owned()) }
+}
+
+/// Why no other program can take part at all.
 fn unfit(ground: Ground, who: &str) -> Option<(&'static str, Wrong)> {
-    let wrong = |what: &str, help: &str| Wrong {
-        what: what.to_owned(),
-        expected: format!("{who}, a program of its own"),
-        help: Some(help.to_owned()),
-    };
     if ground.driver != DriverKind::Processes {
-        let what = format!("{:?} runs MiniBit peers only", ground.driver.name());
-        return Some((
-            "driver",
-            wrong(&what, "run it with `--driver processes`, or write `driver = \"processes\"`"),
-        ));
+        let what = format!("{:?} runs MiniBit's own peers and tracker only", ground.driver.name());
+        let help = "run it with `--driver processes`, or write `driver = \"processes\"`";
+        return Some(("driver", wrong(&what, who, help)));
     }
     if ground.time_scale != 1.0 {
-        let what = format!("{} is not the time that other clients keep", ground.time_scale);
-        return Some(("time_scale", wrong(&what, "write `time_scale = 1`")));
+        let what = format!("{} is not the time that other programs keep", ground.time_scale);
+        return Some(("time_scale", wrong(&what, who, "write `time_scale = 1`")));
     }
+    None
+}
+
+/// Why no other client can.
+fn unfit_for_client(ground: Ground, who: &str) -> Option<(&'static str, Wrong)> {
     if !matches!(ground.overlay, Overlay::Tracker { .. }) {
-        return Some((
-            "overlay",
-            wrong("nobody can tell other clients whom to dial", "write `kind = \"tracker\"`"),
-        ));
+        let what = "nobody can tell other clients whom to dial";
+        return Some(("overlay", wrong(what, who, "write `kind = \"tracker\"`")));
     }
     if ground.block_size != Layout::STANDARD_BLOCK {
-        let what = format!(
-            "other clients ask for 16 KiB at a time, not {}",
-            format_size(u64::from(ground.block_size))
-        );
-        return Some(("content", wrong(&what, "write `block_size = \"16 KiB\"`")));
+        let block_size = format_size(u64::from(ground.block_size));
+        let what = format!("other clients ask for 16 KiB at a time, not {block_size}");
+        return Some(("content", wrong(&what, who, "write `block_size = \"16 KiB\"`")));
     }
     None
 }

@@ -1,7 +1,7 @@
 //! How the file spells what the code calls by a variant: the same table reads and writes.
 
 use crate::peer::policy::{ChokerPolicy, PickerPolicy, SeedRule, StartedFirst};
-use crate::scenario::{Behaviour, Client, DriverKind, Protocol, StartWith};
+use crate::scenario::{Behaviour, Client, DriverKind, Protocol, StartWith, TrackerProgram};
 
 pub(super) const DRIVERS: &[(&str, DriverKind)] =
     &[("sim", DriverKind::Sim), ("tasks", DriverKind::Tasks), ("processes", DriverKind::Processes)];
@@ -27,6 +27,9 @@ impl Client {
         name_of(CLIENTS, &self)
     }
 }
+
+pub(super) const TRACKERS: &[(&str, TrackerProgram)] =
+    &[("minibit", TrackerProgram::Minibit), ("opentracker", TrackerProgram::Opentracker)];
 
 pub(super) const PROTOCOLS: &[(&str, Protocol)] = &[("http", Protocol::Http), ("udp", Protocol::Udp)];
 

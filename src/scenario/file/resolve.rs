@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::clients::{Ground, check_clients};
 use super::cohorts::read_cohorts;
-use super::names::{DRIVERS, PROTOCOLS};
+use super::names::{DRIVERS, PROTOCOLS, TRACKERS};
 use super::overlay::{check_overlay, read_overlay};
 use super::policy::{check_policy, read_policy};
 use super::report::Problem;
@@ -13,7 +13,7 @@ use super::section::{Section, Wrong, choice, line, quantity, some_time, text, wh
 use super::tree::{Kind, Table, Value};
 use crate::scenario::{
     Cohort, Content, ContentFile, ContentSource, Distribution, DriverKind, Protocol, Scenario, StartWith,
-    TrackerSettings,
+    TrackerProgram, TrackerSettings,
 };
 use crate::time::Span;
 use crate::torrent::layout::{Layout, LayoutError};
@@ -55,7 +55,8 @@ pub(super) fn resolve(document: &Table, context: &mut Context) -> Result<Scenari
     let time_limit = top.read("time_limit", problems, some_time);
     let content = read_content(top.section("content", problems), context, problems);
     let distribution = read_distribution(top.section("distribution", problems), problems);
-    let (tracker, tracker_protocol) = read_tracker(top.section("tracker", problems), problems);
+    let (tracker, tracker_protocol, tracker_program) =
+        read_tracker(top.section("tracker", problems), problems);
     let overlay = read_overlay(top.section("overlay", problems), problems);
     let policy = read_policy(top.section("policy", problems), problems);
     let cohorts = read_cohorts(top.section("peers", problems), problems);
@@ -66,7 +67,15 @@ pub(super) fn resolve(document: &Table, context: &mut Context) -> Result<Scenari
         let driver = driver.unwrap_or(DriverKind::Sim);
         let time_scale = time_scale.unwrap_or(1.0);
         let block_size = content.layout.block_size();
-        check_clients(&top, Ground { driver, time_scale, overlay, block_size }, &cohorts, problems);
+        let ground = Ground {
+            driver,
+            time_scale,
+            overlay,
+            block_size,
+            tracker: tracker_program,
+            protocol: tracker_protocol,
+        };
+        check_clients(&top, ground, &cohorts, problems);
     }
     top.finish(problems);
     match content {
@@ -82,6 +91,7 @@ pub(super) fn resolve(document: &Table, context: &mut Context) -> Result<Scenari
             distribution,
             tracker,
             tracker_protocol,
+            tracker_program,
             overlay,
             policy,
             cohorts,
@@ -249,17 +259,21 @@ fn read_distribution(mut section: Section<'_>, problems: &mut Vec<Problem>) -> D
     distribution
 }
 
-fn read_tracker(mut section: Section<'_>, problems: &mut Vec<Problem>) -> (TrackerSettings, Protocol) {
+fn read_tracker(
+    mut section: Section<'_>,
+    problems: &mut Vec<Problem>,
+) -> (TrackerSettings, Protocol, TrackerProgram) {
     let interval = section.read("interval", problems, some_time);
     let peers_returned = section.read("peers_returned", problems, whole(1..=Scenario::MAX_PEERS));
     let protocol = section.read("protocol", problems, choice(PROTOCOLS));
+    let program = section.read("program", problems, choice(TRACKERS));
     section.finish(problems);
     let default = TrackerSettings::default();
     let settings = TrackerSettings {
         interval: interval.unwrap_or(default.interval),
         peers_returned: peers_returned.unwrap_or(default.peers_returned),
     };
-    (settings, protocol.unwrap_or(Protocol::Http))
+    (settings, protocol.unwrap_or(Protocol::Http), program.unwrap_or(TrackerProgram::Minibit))
 }
 
 /// What only shows when content, distribution and cohorts stand together.

@@ -26,6 +26,7 @@ const ALL_KEYS: &[&str] = &[
     "tracker.interval",
     "tracker.peers_returned",
     "tracker.protocol",
+    "tracker.program",
     "overlay.kind",
     "overlay.dial",
     "overlay.degree",

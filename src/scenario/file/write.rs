@@ -3,13 +3,15 @@
 use std::fmt::Write;
 
 use super::expect::told;
-use super::names::{BEHAVIOURS, CHOKERS, PICKERS, PROTOCOLS, SEED_RULES, START_WITH, STARTED_FIRST, name_of};
+use super::names::{
+    BEHAVIOURS, CHOKERS, PICKERS, PROTOCOLS, SEED_RULES, START_WITH, STARTED_FIRST, TRACKERS, name_of,
+};
 use super::resolve::hex;
 use super::{Axis, Expect, ScenarioFile};
 use crate::peer::policy::Policy;
 use crate::scenario::{
     Arrival, Behaviour, Client, Cohort, Content, ContentSource, Distribution, OnComplete, Overlay, Protocol,
-    Scenario,
+    Scenario, TrackerProgram,
 };
 use crate::time::{Span, Time};
 use crate::units::{Rate, format_frequency, format_size, format_span};
@@ -70,6 +72,9 @@ impl Writer {
         self.bare("peers_returned", scenario.tracker.peers_returned);
         if self.whole || scenario.tracker_protocol != Protocol::Http {
             self.text("protocol", name_of(PROTOCOLS, &scenario.tracker_protocol));
+        }
+        if self.whole || scenario.tracker_program != TrackerProgram::Minibit {
+            self.text("program", name_of(TRACKERS, &scenario.tracker_program));
         }
         if self.whole || scenario.overlay != (Overlay::Tracker { dial: None }) {
             self.overlay(scenario.overlay);

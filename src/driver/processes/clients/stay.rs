@@ -2,14 +2,13 @@
 //! times a second, and told as records.
 
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use crate::driver::processes::attend::{Attended, Orders, untold};
-use crate::driver::processes::child::{Child, Said};
+use crate::driver::processes::child::{Child, Said, bound_to_us};
 use crate::driver::real_time::{Fate, StayEnd};
 use crate::event::{Event, Record, Traffic};
 use crate::id::PeerIndex;
@@ -104,7 +103,7 @@ impl Companion {
         let start = || {
             std::fs::create_dir_all(&seat.settings)?;
             let (adapter, command) = A::set_up(seat, installed)?;
-            let process = Child::start(bound_to_us(command), &seat.settings.join("stderr.log"))?;
+            let process = Child::start(bound_to_us(&command), &seat.settings.join("stderr.log"))?;
             Ok((adapter, process))
         };
         start().map_err(|error: std::io::Error| format!("it could not be started: {error}"))
@@ -270,18 +269,6 @@ async fn answered<T>(answer: impl Future<Output = Result<T, String>>) -> Result<
         Ok(answer) => answer,
         Err(_) => Err(format!("it has not answered for {} s", ANSWER.as_secs())),
     }
-}
-
-/// The system ends the client when the thread that started it ends, so it cannot outlive this process, however that ends.
-/// Threads of a runtime last as long as the run.
-fn bound_to_us(client: Command) -> Command {
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "--"]).arg(client.get_program()).args(client.get_args());
-    command.envs(client.get_envs().filter_map(|(key, value)| Some((key, value?))));
-    if let Some(folder) = client.get_current_dir() {
-        command.current_dir(folder);
-    }
-    command
 }
 
 /// At once: whoever wanted to say goodbye has. Returns when it is gone.

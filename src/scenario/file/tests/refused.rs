@@ -292,21 +292,29 @@ fn other_clients_are_refused_what_they_cannot_do_in_any_driver() {
     };
     let processes = "driver = \"processes\"";
     for (top, more, told) in [
-        ("", "", "driver: \"sim\" runs MiniBit peers only"),
+        ("", "", "driver: \"sim\" runs MiniBit's own peers and tracker only"),
         ("driver = \"tasks\"", "", "run it with `--driver processes`"),
         (
             "driver = \"processes\"\ntime_scale = 2",
             "",
-            "time_scale: 2 is not the time that other clients keep",
+            "time_scale: 2 is not the time that other programs keep",
         ),
         (processes, "[overlay]\nkind = \"full-mesh\"", "nobody can tell other clients whom to dial"),
         (processes, "behaviour = \"free-rider\"", "libtorrent behaves as its authors wanted it"),
         (processes, "upload = \"0 B/s\"", "libtorrent cannot be held to less than 1 KiB/s"),
         (processes, "client = \"utorrent\"", "duplicate key"),
+        (
+            processes,
+            "[peers.third]\nclient = \"aria2\"\n[tracker]\nprotocol = \"udp\"",
+            "aria2 asks no tracker over UDP while its DHT is off",
+        ),
     ] {
         let error = refused(top, more);
         assert!(error.contains(told), "{told}: {error}");
     }
+    let tracker = "[content]\nsize = \"1 MiB\"\n[tracker]\nprogram = \"opentracker\"\n[peers.a]\ncount = 2\n";
+    let error = from_text(Path::new("swarm.toml"), tracker.to_owned(), &Overrides::default()).unwrap_err();
+    assert!(error.to_string().contains("tracker.program is none of MiniBit's"), "{error}");
     let small_blocks = foreign(processes, "").replace("1 MiB\"", "1 MiB\"\nblock_size = \"4 KiB\"");
     let error = from_text(Path::new("swarm.toml"), small_blocks, &Overrides::default()).unwrap_err();
     assert!(error.to_string().contains("16 KiB at a time, not 4 KiB"), "{error}");

@@ -5,7 +5,7 @@ use crate::peer::policy::{Pipeline, SeedRule, StartedFirst};
 use crate::scenario::file::names::{
     BEHAVIOURS, CHOKERS, DRIVERS, PICKERS, PROTOCOLS, SEED_RULES, STARTED_FIRST,
 };
-use crate::scenario::{Client, Cohort, Content, TrackerSettings};
+use crate::scenario::{Client, Cohort, Content, TrackerProgram, TrackerSettings};
 use crate::torrent::layout::Layout;
 use proptest::option;
 use proptest::prelude::*;
@@ -121,6 +121,7 @@ fn scenario() -> impl Strategy<Value = Scenario> {
             distribution,
             tracker: TrackerSettings { interval: tracker.0, peers_returned: tracker.1 },
             tracker_protocol: tracker.2,
+            tracker_program: TrackerProgram::Minibit,
             overlay,
             policy,
             cohorts: cohorts.into_iter().map(|(name, cohort)| Cohort { name, ..cohort }).collect(),

@@ -7,8 +7,6 @@ import time
 
 import libtorrent as lt
 
-# The wheel of version 2.0 or later.
-QUERY_PIECES = 16
 CHECKING = (lt.torrent_status.states.checking_files, lt.torrent_status.states.checking_resume_data)
 
 
@@ -66,7 +64,7 @@ def get_ready(session, torrent, wanted):
 
 
 def look(torrent):
-    status = torrent.status(QUERY_PIECES)
+    status = torrent.status(lt.torrent_handle.query_pieces)
     # A seed's list is empty: it needs none.
     pieces = status.pieces or [status.is_seeding] * torrent.torrent_file().num_pieces()
     if status.errc.value():

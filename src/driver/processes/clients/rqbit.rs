@@ -57,8 +57,6 @@ impl Adapter for Rqbit {
             ("listen-ip", PRIVATE_NETWORK.0.to_string()),
             ("listen-port", seat.port_of_its_own().to_string()),
             ("peer-limit", seat.max_connections.to_string()),
-            // Its own ten seconds count on every read, and a peer that chokes it says nothing for longer.
-            ("peer-read-write-timeout", "130s".to_owned()),
         ];
         for (name, rate) in [("ratelimit-upload", seat.upload), ("ratelimit-download", seat.download)] {
             options.extend(rate.map(|rate| (name, bytes_per_second(Some(rate)).to_string())));

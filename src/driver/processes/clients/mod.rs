@@ -2,7 +2,7 @@
 //! MiniBit prepares its folder and settings, starts it, asks it how far it is, and ends it. What goes over the wire is
 //! the client's own affair.
 //!
-//! An [`Adapter`] is all that a client needs: a file of its own here, and a line in [`with_adapter`].
+//! An `Adapter` is all that a client needs: a file of its own here, and a line in `with_adapter!`.
 
 mod answers;
 mod aria2;

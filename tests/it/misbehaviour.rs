@@ -123,6 +123,22 @@ fn odd_but_legal_messages_do_no_harm() {
 }
 
 #[test]
+fn whoever_hears_nothing_from_us_gets_a_keepalive_within_two_minutes() {
+    let mut bench = Bench::with(0);
+    let keepalives = |bench: &Bench| {
+        let keepalive = |action: &&Action| matches!(action, Action::Send { message: Message::KeepAlive, .. });
+        bench.actions.iter().filter(keepalive).count()
+    };
+    for (after, expected) in [(99, 0), (1, 1), (99, 0), (1, 1)] {
+        bench.now += Span::from_secs(after);
+        bench.input(Input::Timeout);
+        assert_eq!(keepalives(&bench), expected, "at {}", bench.now);
+        // The remote's own keepalive is why it is not idle.
+        bench.receive(Message::KeepAlive);
+    }
+}
+
+#[test]
 fn ourselves_strangers_twice_and_too_many_are_turned_away() {
     let mut bench = Bench::with(0);
     let own = RemotePeer {

@@ -28,6 +28,7 @@ pub(in crate::driver) struct Original {
     pub(in crate::driver) torrent: Bytes,
     /// All of it, where the stores share it.
     bytes: Option<Bytes>,
+    private: bool,
 }
 
 impl Original {
@@ -48,14 +49,16 @@ impl Original {
                 .and_then(|reader| hash_pieces(Tee { from: reader, sha1: &mut sha1 }, piece_size)),
         }
         .map_err(failed())?;
-        let draft = Draft { name: &name, layout, piece_hashes: &hashes, announce: &[], private: true };
+        // BEP 27: peers hear of one another through their tracker alone, unless peer exchange is what is asked for.
+        let private = !scenario.policy.peer_exchange;
+        let draft = Draft { name: &name, layout, piece_hashes: &hashes, announce: &[], private };
         let (torrent, metainfo) = draft.build().map_err(|error| {
             DriverError::Unsupported(format!("no torrent can be made of the content {name}: {error}"))
         })?;
         let info_hash = metainfo.info_hash;
         let hashes = hashes.into();
         let (sha1, torrent) = (sha1.finalize().into(), torrent.into());
-        Ok(Original { content, random_seed, name, hashes, info_hash, sha1, torrent, bytes })
+        Ok(Original { content, random_seed, name, hashes, info_hash, sha1, torrent, bytes, private })
     }
 
     /// The .torrent file with a tracker in it: the same torrent, because only its info counts.
@@ -66,7 +69,7 @@ impl Original {
             layout: self.content.layout,
             piece_hashes: &self.hashes,
             announce,
-            private: true,
+            private: self.private,
         };
         let (torrent, _) = draft.build().map_err(|error| {
             DriverError::Unsupported(format!("no torrent can be made of the content {}: {error}", self.name))

@@ -4,12 +4,13 @@ use std::hint::black_box;
 
 use crate::driver::sim::connection::{Connections, Delivery};
 use crate::driver::sim::event::Event;
-use crate::driver::sim::host::Host;
-use crate::driver::sim::inbox::Have;
+use crate::driver::sim::host::{Far, Host};
+use crate::driver::sim::inbox::{Have, Inbox};
 use crate::driver::sim::queue::{Key, Queue};
 use crate::driver::sim::world::World;
 use crate::id::{PeerIndex, PieceIndex};
 use crate::peer::{ConnSet, Input};
+use crate::time::Time;
 use crate::wire::message::Message;
 
 impl World {
@@ -23,12 +24,8 @@ impl World {
         } else {
             let now = self.now;
             for far in host.fars(&to) {
-                let have = Have { at: now + far.latency, conn: far.conn, piece };
-                let heeded = self.inboxes[far.host.0 as usize].post(have);
-                if heeded || self.have_events {
-                    let key = self.queue.have(have.at, peer.0, far.host.0);
-                    self.queue.insert(key, Event::Wake { peer: far.host });
-                }
+                let at = now + far.latency;
+                post(&mut self.inboxes, &mut self.queue, self.have_events, (peer, far), at, piece);
             }
         }
         // Before the other end is open there is no inbox to put it in.
@@ -46,11 +43,7 @@ impl World {
             let (Some(far), Some(at)) = (self.host(peer).far(conn), self.crossing(link, side.other())) else {
                 continue;
             };
-            if self.inboxes[far.host.0 as usize].post(Have { at, conn: far.conn, piece }) || self.have_events
-            {
-                let key = self.queue.have(at, peer.0, far.host.0);
-                self.queue.insert(key, Event::Wake { peer: far.host });
-            }
+            post(&mut self.inboxes, &mut self.queue, self.have_events, (peer, &far), at, piece);
         }
     }
 
@@ -141,6 +134,21 @@ impl World {
             let key = place(host, connections, queue, peer, have);
             queue.insert(key, Event::Wake { peer });
         });
+    }
+}
+
+/// Puts a HAVE that comes at `at` into its receiver's inbox, and wakes the receiver for it where it heeds it (or `always`).
+fn post(
+    inboxes: &mut [Inbox],
+    queue: &mut Queue<Event>,
+    always: bool,
+    (from, to): (PeerIndex, &Far),
+    at: Time,
+    piece: PieceIndex,
+) {
+    let heeded = inboxes[to.host.0 as usize].post(Have { at, conn: to.conn, piece });
+    if heeded || always {
+        queue.insert(queue.have(at, from.0, to.host.0), Event::Wake { peer: to.host });
     }
 }
 

@@ -71,19 +71,17 @@ impl Peer {
 
     /// Asks on every connection, the snubbed ones last: blocks have become free.
     pub(super) fn ask_all(&mut self, now: Time, actions: &mut Vec<Action>) {
+        self.ask_all_but(now, None, actions);
+    }
+
+    /// The same for all but one, which has nothing to give now.
+    pub(super) fn ask_all_but(&mut self, now: Time, but: Option<ConnId>, actions: &mut Vec<Action>) {
         for snubbed in [false, true] {
-            for conn in self.connections.unchoking.clone().iter() {
+            for conn in self.connections.unchoking.clone().iter().filter(|conn| Some(*conn) != but) {
                 if self.connections.get(conn).is_some_and(|connection| connection.snubbed == snubbed) {
                     self.ask(now, conn, actions);
                 }
             }
-        }
-    }
-
-    /// The same for all but one, which has nothing to give now.
-    pub(super) fn ask_others(&mut self, now: Time, but: ConnId, actions: &mut Vec<Action>) {
-        for conn in self.connections.unchoking.clone().iter().filter(|conn| *conn != but) {
-            self.ask(now, conn, actions);
         }
     }
 

@@ -71,7 +71,7 @@ impl Peer {
                 self.claims_after_choke(conn);
                 // Whoever chokes rejects one after the other: the others are asked once, when that is over.
                 if !waits_for_more || self.connections.unchoking.contains(conn) {
-                    self.ask_others(now, conn, actions);
+                    self.ask_all_but(now, Some(conn), actions);
                 }
                 Ok(())
             }

@@ -19,13 +19,17 @@ impl Peer {
     }
 
     /// The first message on a connection, where there is one to send. Who follows a schedule shows nothing.
+    ///
+    /// BEP 3 lets whoever has nothing send no bitfield. rqbit takes that silence for having everything, and tells such a
+    /// peer of no piece it gains: those who speak BEP 10 but not BEP 6, as it does, get an empty one.
     pub(super) fn introduce_pieces(&mut self, now: Time, conn: ConnId, actions: &mut Vec<Action>) {
-        let (fast, hidden) = (self.is_fast(conn), self.schedule.is_some());
+        let Some(connection) = self.connections.get(conn) else { return };
+        let (features, hidden) = (connection.remote.features, self.schedule.is_some());
         let message = match (hidden || self.have.is_empty(), self.have.is_full()) {
-            (true, _) if fast => Message::HaveNone,
-            (true, _) => return,
-            (false, true) if fast => Message::HaveAll,
-            (false, _) => Message::Bitfield(BitfieldPayload::Set(self.have.clone())),
+            (true, _) if features.fast => Message::HaveNone,
+            (true, _) if hidden || !features.extended => return,
+            (false, true) if features.fast => Message::HaveAll,
+            (_, _) => Message::Bitfield(BitfieldPayload::Set(self.have.clone())),
         };
         self.send(now, conn, message, actions);
     }

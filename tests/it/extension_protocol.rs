@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use minibit::event::CloseReason;
 use minibit::id::{ConnId, PieceIndex};
+use minibit::peer::policy::Policy;
 use minibit::peer::{Action, Direction, Features, Input};
 use minibit::time::Span;
 use minibit::torrent::bitfield::Bitfield;
@@ -164,4 +165,46 @@ fn unknown_extensions_are_passed_over_and_broken_bencoding_is_not() {
     }
     bench.receive(Message::Have(PieceIndex(0)));
     assert_eq!(bench.close_reason(), None);
+}
+
+#[test]
+fn who_may_not_exchange_peers_speaks_of_none() {
+    // As in a private torrent: BEP 10 is spoken, BEP 11 is not.
+    let mut bench = extended();
+    bench.peer = {
+        let policy = Policy { peer_exchange: false, extension_protocol: true, ..Policy::default() };
+        Bench::setup(policy, Layout::new(160, 16, 8).unwrap(), Bitfield::empty(PIECES))
+    };
+    bench.connect(CONN, 2);
+    let named = bench.actions.iter().find_map(|action| match action {
+        Action::Send { message: Message::Extended { id: HANDSHAKE, payload }, .. } => {
+            Some(ExtendedHandshake::parse(payload).unwrap().peer_exchange)
+        }
+        _ => None,
+    });
+    assert_eq!(named, Some(None), "its handshake names no id for it");
+    bench.connect_as(ConnId(1), 3, Direction::Outgoing);
+    let wants = ExtendedHandshake { peer_exchange: Some(THEIRS), ..ExtendedHandshake::default() };
+    bench.receive(handshake(wants));
+    wait(&mut bench, 60);
+    assert!(told(&bench, CONN).is_empty(), "nobody is named to it");
+    bench.receive(exchange(10..13));
+    assert_eq!((dialled(&bench), bench.close_reason()), (vec![], None), "whom it names is passed over");
+}
+
+#[test]
+fn who_has_nothing_says_so_to_those_who_would_take_silence_for_the_contrary() {
+    let bitfields = |features: Features| {
+        let bench = Bench::speaking(features, Layout::new(160, 16, 8).unwrap(), Bitfield::empty(PIECES));
+        let bitfield = |action: &Action| match action {
+            Action::Send { message: Message::Bitfield(BitfieldPayload::Set(pieces)), .. } => {
+                Some(pieces.count())
+            }
+            _ => None,
+        };
+        bench.actions.iter().filter_map(bitfield).collect::<Vec<_>>()
+    };
+    assert_eq!(bitfields(Features { fast: false, extended: true }), [0], "rqbit's kind");
+    assert!(bitfields(Features { fast: true, extended: true }).is_empty(), "`have none` says it");
+    assert!(bitfields(Features::default()).is_empty(), "BEP 3 needs none");
 }

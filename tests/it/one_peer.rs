@@ -40,6 +40,15 @@ impl Bench {
 
     /// A peer connected to one remote that has announced the same extensions.
     pub(crate) fn speaking(features: Features, layout: Layout, have: Bitfield) -> Bench {
+        let peer =
+            Bench::setup(Policy { peer_exchange: features.extended, ..Policy::default() }, layout, have);
+        let mut bench = Bench { peer, now: Time::ZERO, actions: Vec::new(), features };
+        bench.connect(CONN, 2);
+        bench
+    }
+
+    /// A peer that is connected to nobody.
+    pub(crate) fn setup(policy: Policy, layout: Layout, have: Bitfield) -> Peer {
         let setup = Setup {
             index: PeerIndex(0),
             random_seed: 1,
@@ -48,16 +57,13 @@ impl Bench {
             info_hash: InfoHash([9; 20]),
             layout,
             have,
-            policy: Policy { peer_exchange: features.extended, ..Policy::default() },
+            policy,
             uploads: true,
             neighbours: Neighbours::FromTracker { dial: None },
             schedule: None,
             trackers: vec![1],
         };
-        let peer = Peer::new(setup, Time::ZERO);
-        let mut bench = Bench { peer, now: Time::ZERO, actions: Vec::new(), features };
-        bench.connect(CONN, 2);
-        bench
+        Peer::new(setup, Time::ZERO)
     }
 
     pub(crate) fn connect(&mut self, conn: ConnId, name: u8) {

@@ -1,8 +1,16 @@
 //! `minibit tracker` and `minibit peer` as a user meets them: programs of their own, on loopback.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use minibit::id::PeerId;
+use minibit::torrent::hash::PieceHash;
+use minibit::torrent::layout::Layout;
+use minibit::torrent::metainfo::{Draft, Metainfo};
+use minibit::wire::extended::{ExtendedHandshake, HANDSHAKE};
+use minibit::wire::handshake::{Handshake, Reserved};
 use serde_json::Value;
 
 use crate::command::{Folder, Running};
@@ -160,4 +168,44 @@ fn what_cannot_work_is_refused_with_the_reason() {
     let taken = url.trim_start_matches("http://").trim_end_matches("/announce");
     folder.minibit(&["tracker", "--http", taken]).fails(1, "another program listens there");
     peer(torrent, "new", &["--tracker", &url, "--listen", taken]).fails(1, "cannot listen on");
+}
+
+/// A torrent of one piece.
+fn torrent(private: bool) -> (Vec<u8>, Metainfo) {
+    let content = [7; 1024];
+    let layout = Layout::new(1024, 1024, 1024).unwrap();
+    let draft = Draft {
+        name: "story.txt",
+        layout,
+        piece_hashes: &[PieceHash::of([&content[..]])],
+        announce: &[vec!["http://127.0.0.1:9/announce".to_owned()]],
+        private,
+    };
+    draft.build().unwrap()
+}
+
+#[test]
+fn a_peer_takes_no_part_in_peer_exchange_where_the_torrent_is_private() {
+    for private in [false, true] {
+        let folder = Folder::new();
+        let (bytes, metainfo) = torrent(private);
+        folder.file("story.torrent", bytes);
+        let peer = folder.start(&["peer", "story.torrent", "--dir", "new"]);
+        let mut stream = TcpStream::connect(peer.says("listening on ")).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let reserved = Reserved::announcing(false, true);
+        let ours = Handshake { reserved, info_hash: metainfo.info_hash, peer_id: PeerId([1; 20]) };
+        stream.write_all(&ours.encode()).unwrap();
+        stream.read_exact(&mut [0; Handshake::LENGTH]).unwrap();
+        let said = loop {
+            let mut length = [0; 4];
+            stream.read_exact(&mut length).unwrap();
+            let mut message = vec![0; u32::from_be_bytes(length) as usize];
+            stream.read_exact(&mut message).unwrap();
+            if let [20, HANDSHAKE, payload @ ..] = &message[..] {
+                break ExtendedHandshake::parse(payload).unwrap();
+            }
+        };
+        assert_eq!(said.peer_exchange.is_none(), private, "{said:?}");
+    }
 }

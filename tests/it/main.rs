@@ -14,6 +14,7 @@ mod layers;
 mod metainfo;
 mod misbehaviour;
 mod one_peer;
+mod other_clients;
 mod reference;
 mod run;
 mod scenarios;

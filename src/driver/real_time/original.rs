@@ -126,3 +126,25 @@ impl<R: Read> Read for Tee<'_, R> {
         Ok(length)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::testing::{cohort, scenario};
+    use crate::torrent::metainfo::Metainfo;
+
+    #[test]
+    fn a_runs_torrent_is_private_unless_peer_exchange_is_asked_for() {
+        for peer_exchange in [false, true] {
+            let mut scenario = scenario(vec![cohort("a", 2)]);
+            scenario.policy.peer_exchange = peer_exchange;
+            let original = Original::read(&scenario, 1, true).unwrap();
+            for torrent in
+                [original.torrent.to_vec(), original.torrent_under("http://10.77.1.1:6969/announce").unwrap()]
+            {
+                let metainfo = Metainfo::parse(&torrent).unwrap();
+                assert_eq!((metainfo.private, metainfo.info_hash), (!peer_exchange, original.info_hash));
+            }
+        }
+    }
+}

@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout};
 use crate::id::{Block, InfoHash, PeerId, PieceIndex};
 use crate::net::alarm::Alarm;
 use crate::net::announce::{TimeOuts, TrackerUrl, announce};
+use crate::net::greeting::GREETING_TIMEOUT;
 use crate::net::store::PieceHashes;
 use crate::net::tracker_server::{Limits, Listen, TrackerServer};
 use crate::peer::policy::Policy;
@@ -254,6 +255,26 @@ async fn callers_without_our_handshake_are_recorded_and_do_no_harm() {
         assert_eq!(host.sees_end_of_connection().await, CloseReason::BadHandshake);
         host.seen.clear();
         assert_eq!(stream.read(&mut [0; 68]).await.unwrap_or(0), 0, "it must not be answered");
+    }
+    Remote::call(host.addr, 2).await;
+    host.see(|event| matches!(event, Event::Connected { .. })).await;
+    host.stop().await;
+}
+
+/// An encrypted connection (MSE) begins with a key of 96 random bytes and up to 512 more: whoever tries it comes back with a
+/// plain handshake as soon as it is refused.
+#[tokio::test]
+async fn an_encrypted_handshake_is_refused_at_once_whatever_its_key_begins_with() {
+    let mut host = host(1, Bitfield::full(8), Links::default(), vec![]).await;
+    let key = |first: &[u8]| [first, &vec![0xA5; 96 - first.len()]].concat();
+    for first in [&[0xC7][..], &[19], b"\x13BitTorrent protoco"] {
+        let mut stream = TcpStream::connect(host.addr).await.unwrap();
+        let began = Instant::now();
+        stream.write_all(&key(first)).await.unwrap();
+        assert_eq!(stream.read(&mut [0; 68]).await.unwrap_or(0), 0, "it must not be answered");
+        assert!(began.elapsed() < GREETING_TIMEOUT / 2, "it waited for {:?}", began.elapsed());
+        assert_eq!(host.sees_end_of_connection().await, CloseReason::BadHandshake);
+        host.seen.clear();
     }
     Remote::call(host.addr, 2).await;
     host.see(|event| matches!(event, Event::Connected { .. })).await;

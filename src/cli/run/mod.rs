@@ -248,20 +248,34 @@ fn complain(args: &Args, plan: &Plan, results: &Results<'_>, options: &Options) 
         return;
     }
     for (cohort, client, what) in results.not_honoured() {
-        eprintln!("minibit: {cohort} is {client}, which does not honour {what}");
+        eprintln!("minibit: {cohort} (client {client}) does not honour {what}");
     }
     let degraded = results.degraded();
     if degraded > 0 {
         eprintln!(
-            "minibit: in {degraded} {} sockets could not keep up; lower time_scale or --jobs ({} now), or let \
-             --allow-degraded compare them all the same",
+            "minibit: in {degraded} {} sockets could not keep up; {}, or let --allow-degraded compare them all \
+             the same",
             if degraded == 1 { "run" } else { "runs" },
-            options.jobs.on_sockets
+            easier(
+                plan.cases.iter().map(|case| case.scenario.time_scale).fold(1.0, f64::max),
+                options.jobs.on_sockets
+            )
         );
     }
     let others = results.from_other_builds(options.revision.as_deref());
     if others > 0 {
         eprintln!("minibit: {others} stored runs come from another build; --fresh runs them again");
+    }
+}
+
+/// What makes runs easier on this machine, as far as they can be told to.
+fn easier(fastest: f64, jobs: usize) -> String {
+    let time_scale = (fastest > 1.0).then(|| format!("lower time_scale ({fastest} now)"));
+    let jobs = (jobs > 1).then(|| format!("lower --jobs ({jobs} now)"));
+    match (time_scale, jobs) {
+        (Some(time_scale), Some(jobs)) => format!("{time_scale} or {jobs}"),
+        (Some(one), None) | (None, Some(one)) => one,
+        (None, None) => "let nothing else run beside them, or lower the rates".to_owned(),
     }
 }
 
@@ -271,4 +285,17 @@ fn exit(results: &Results<'_>) -> Exit {
         .and(when(results.unfinished().next().is_some(), Exit::Unfinished))
         .and(when(results.client_failures().next().is_some(), Exit::Unfinished))
         .and(when(results.expectations.iter().any(|one| !one.holds()), Exit::ExpectFailed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_advised_can_be_followed() {
+        assert_eq!(easier(40.0, 4), "lower time_scale (40 now) or lower --jobs (4 now)");
+        assert_eq!(easier(40.0, 1), "lower time_scale (40 now)");
+        assert_eq!(easier(1.0, 4), "lower --jobs (4 now)");
+        assert_eq!(easier(1.0, 1), "let nothing else run beside them, or lower the rates");
+    }
 }

@@ -69,8 +69,14 @@ pub struct ForeignClient {
     pub client: String,
     /// `None` where it was not found.
     pub version: Option<String>,
-    /// As its first peer had them, by the client's own words for them.
+    /// As its first peer said it had them, by the client's own words for them.
     pub settings: BTreeMap<String, String>,
+    /// What its first peer was told and cannot be asked about.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub told: BTreeMap<String, String>,
+    /// What it has no setting for, and how that is then.
+    #[serde(default)]
+    pub no_switch: Vec<String>,
     /// What the scenario asks of the cohort and this client cannot do.
     pub not_honoured: Vec<String>,
     /// Peers that could not go on, and why.

@@ -47,8 +47,8 @@ pub struct RunFold<'a> {
     records: u64,
     /// Every block is known by its giver: nobody is a client that tells sums alone.
     knows_givers: bool,
-    /// Whatever comes from a seed is known to.
-    knows_seeds: bool,
+    /// Somebody unknown may be a seed.
+    has_foreign_seeds: bool,
 }
 
 impl<'a> RunFold<'a> {
@@ -78,7 +78,7 @@ impl<'a> RunFold<'a> {
             digest: TraceDigest::default(),
             records: 0,
             knows_givers: !participants.iter().any(|peer| peer.foreign),
-            knows_seeds: !participants.iter().any(|peer| peer.foreign && peer.starts_complete()),
+            has_foreign_seeds: participants.iter().any(|peer| peer.foreign && peer.starts_complete()),
         }
     }
 
@@ -88,8 +88,11 @@ impl<'a> RunFold<'a> {
             .peers
             .iter()
             .zip(self.participants)
-            .map(|(sums, participant)| sums.row(participant, &outcome.ended, outcome.at))
-            .map(|row| if self.knows_seeds { row } else { PeerRow { from_seeds_bytes: None, ..row } })
+            .map(|(sums, participant)| {
+                let row = sums.row(participant, &outcome.ended, outcome.at);
+                let knows_seeds = !(self.has_foreign_seeds && sums.fed_by_strangers);
+                PeerRow { from_seeds_bytes: row.from_seeds_bytes.filter(|_| knows_seeds), ..row }
+            })
             .collect();
         let mut summary = Summary::of(rows.iter(), outcome.at);
         summary.bound = bound::last_completion(&self.bound_peers(layout));
@@ -220,6 +223,7 @@ impl<'a> RunFold<'a> {
         let peer = &mut self.peers[index];
         peer.downloaded_bytes += bytes;
         peer.from_seeds_bytes += if from_seed { bytes } else { 0 };
+        peer.fed_by_strangers |= from.is_none();
         peer.duplicate_bytes += if fate == BlockFate::Useful { 0 } else { bytes };
         self.counts.downloaded_bytes += bytes;
     }

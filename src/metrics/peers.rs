@@ -95,6 +95,8 @@ pub(super) struct PeerSums {
     pub(super) downloaded_bytes: u64,
     pub(super) uploaded_bytes: u64,
     pub(super) from_seeds_bytes: u64,
+    /// Some of it came from nobody that is known.
+    pub(super) fed_by_strangers: bool,
     pub(super) duplicate_bytes: u64,
     pub(super) messages_sent: u64,
     pub(super) messages_received: u64,
@@ -138,6 +140,7 @@ impl PeerSums {
             downloaded_bytes: 0,
             uploaded_bytes: 0,
             from_seeds_bytes: 0,
+            fed_by_strangers: false,
             duplicate_bytes: 0,
             messages_sent: 0,
             messages_received: 0,

@@ -141,6 +141,25 @@ fn libtorrent_takes_part_and_what_it_cannot_tell_is_blank() {
 }
 
 #[test]
+fn what_came_from_a_foreign_seed_is_known_by_its_address() {
+    if !networks() || !has("libtorrent") {
+        return;
+    }
+    let folder = Folder::new();
+    let [seed, guest] = ["start_with = \"all\"", "client = \"libtorrent\"\nstart_with = \"nothing\""];
+    let swapped =
+        scenario("libtorrent", "64 KiB/s").replace(guest, "client = \"minibit\"\nstart_with = \"nothing\"");
+    folder.file("guests.toml", swapped.replace(seed, &format!("client = \"libtorrent\"\n{seed}")));
+    let ran = folder.minibit(&RUN);
+    assert_eq!(ran.code(), 0, "{}", ran.stderr());
+    let [own, guest] = ["own-1", "guest-1"].map(|peer| row(&folder, peer));
+    let [seed, own, guest] =
+        [&row(&folder, "seed-1")[12], &own[13], &guest[13]].map(|told| told.parse::<u64>().unwrap());
+    // Nobody else had anything, so a first copy at least is the seed's, and it counts what it sent the same way.
+    assert!(own + guest >= 64 << 10 && own + guest <= seed, "{own} + {guest} of {seed}");
+}
+
+#[test]
 fn a_client_that_is_missing_dies_or_hangs_is_its_cohorts_failure_and_the_others_go_on() {
     if !networks() {
         return;

@@ -64,11 +64,13 @@ mod tests {
     #[test]
     fn everyone_knows_all_others_by_the_ids_they_have() {
         let all: Vec<OneOf> = ["1/3", "2/3", "3/3"].iter().map(|text| text.parse().unwrap()).collect();
+        let addr = ([127, 0, 0, 1], 1).into();
         for one in &all {
             let others = one.others(7);
-            assert_eq!(others.len(), 2);
+            assert_eq!(others.find(one.peer_id(7), addr), None);
             for other in all.iter().filter(|other| *other != one) {
-                assert_eq!(others[&other.peer_id(7)].index, other.index());
+                let found = others.find(other.peer_id(7), addr).unwrap();
+                assert_eq!(found.index, other.index());
             }
         }
         assert_eq!(all[0].names("peer"), ["peer_1", "peer_2", "peer_3"]);

@@ -47,6 +47,8 @@ pub(super) struct Hosts<'a> {
     /// Where the tracker is not MiniBit's.
     opentracker: Option<Opentracker>,
     expected: BTreeMap<PeerIndex, Attended>,
+    /// Where the other clients listen.
+    foreign_at: Vec<(SocketAddr, u32)>,
 }
 
 impl<'a> Hosts<'a> {
@@ -59,8 +61,18 @@ impl<'a> Hosts<'a> {
         foreign: Option<Foreign>,
         opentracker: Option<Opentracker>,
     ) -> Hosts<'a> {
-        let expected = BTreeMap::new();
-        Hosts { scenario, kit, folders, names, tracker_addr, tracker: None, foreign, opentracker, expected }
+        Hosts {
+            scenario,
+            kit,
+            folders,
+            names,
+            tracker_addr,
+            tracker: None,
+            foreign,
+            opentracker,
+            expected: BTreeMap::new(),
+            foreign_at: Vec::new(),
+        }
     }
 
     /// Starts the process of the member's next stay.
@@ -106,6 +118,8 @@ impl<'a> Hosts<'a> {
 
 impl Hosting for Hosts<'_> {
     async fn prepare(&mut self, members: &[Member]) -> Result<(), DriverError> {
+        let foreign = members.iter().filter(|member| member.plan.client.is_foreign());
+        self.foreign_at = foreign.map(|member| (Foreign::listens_at(member), member.plan.index.0)).collect();
         for member in members {
             self.expect(member);
         }
@@ -145,6 +159,7 @@ impl Hosting for Hosts<'_> {
                 Neighbours::Fixed { dial } => Some(dial),
                 Neighbours::FromTracker { .. } => None,
             },
+            foreign: self.foreign_at.clone(),
         };
         let orders = Orders { listen: member.addr, begin, clock: stay.clock, records: stay.records };
         let (handle, end) = attended.begin(orders);

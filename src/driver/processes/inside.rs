@@ -17,6 +17,7 @@ use crate::driver::real_time::original::store_error;
 use crate::driver::real_time::setup::{Beginning, Surroundings, address, listen};
 use crate::driver::real_time::{WORKERS, io_error, joined};
 use crate::event::{Record, json};
+use crate::id::PeerIndex;
 use crate::net::announce::TrackerUrl;
 use crate::net::clock::Clock;
 use crate::net::host;
@@ -57,7 +58,7 @@ pub fn take_part<W: Write + Send + 'static>(
     let plan = population.iter().find(|plan| plan.name == name).ok_or_else(|| {
         DriverError::Unsupported(format!("{}: nobody in it is called {name}", scenario.name))
     })?;
-    let around = Surroundings::new(scenario, random_seed, torrent.info_hash, &population)?;
+    let mut around = Surroundings::new(scenario, random_seed, torrent.info_hash, &population)?;
     let layout = scenario.content.layout;
     let store = Store::in_file(layout, torrent.piece_hashes.clone().into(), &dir.join(&torrent.name));
     let store = Arc::new(store.map_err(|error| store_error(error.to_string()))?);
@@ -86,6 +87,7 @@ pub fn take_part<W: Write + Send + 'static>(
                 Some(Order::Leave | Order::Stop) | None => return Ok(()),
             }
         };
+        around.meet(begin.foreign.iter().map(|(addr, index)| (*addr, PeerIndex(*index))));
         let (records, happened) = mpsc::channel(RECORDS);
         let clock_start = UNIX_EPOCH + Duration::from_nanos(begin.clock_start_unix_ns);
         let layout = scenario.content.layout;

@@ -71,8 +71,9 @@ pub fn run(
     let folders: Vec<PathBuf> = population.peers.iter().map(|plan| folder.of_peer(plan.index)).collect();
     let names = population.peers.iter().map(|plan| (plan.name.clone(), plan.index)).collect();
     let everybody = scenario.peers() + 1;
-    let private = scenario.is_mixed();
-    if private && !namespace::is_private() {
+    // MiniBit's own too, where it is compared with others: they are to have the same network.
+    let private = namespace::is_private();
+    if scenario.is_mixed() && !private {
         let what = "other clients need a private network (`minibit run` makes one)";
         return Err(DriverError::Unsupported(format!("{}: {what}", scenario.name)));
     }
@@ -82,7 +83,8 @@ pub fn run(
         false => (LoopbackRange::reserve(everybody), 0),
     };
     let tracker = SocketAddr::new(addresses.address(scenario.peers()), port);
-    let foreign = private.then(|| Foreign::pack(scenario, &folder.path, &original, tracker)).transpose()?;
+    let mixed = scenario.is_mixed();
+    let foreign = mixed.then(|| Foreign::pack(scenario, &folder.path, &original, tracker)).transpose()?;
     let opentracker = (scenario.tracker_program == TrackerProgram::Opentracker)
         .then(|| Opentracker::set_up(scenario, &folder.path, original.info_hash, tracker))
         .transpose()

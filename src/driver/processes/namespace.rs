@@ -5,7 +5,7 @@
 //! It is made by `unshare` and `ip`, before anything else is done: the process becomes itself again inside.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -14,11 +14,14 @@ use crate::net::loopback::PRIVATE_NETWORK;
 /// Set inside, so that a network that does not turn out as it should is not made again and again.
 const MARK: &str = "MINIBIT_PRIVATE_NETWORK";
 
+/// An address of the whole prefix only.
+const FAR_END: Ipv4Addr = Ipv4Addr::new(10, 77, 254, 254);
+
 /// Whether this process is in such a network, whoever made it.
 pub fn is_private() -> bool {
     let devices = fs::read_to_string("/proc/net/dev").unwrap_or_default();
     let mut names = devices.lines().filter_map(|line| line.split_once(':')).map(|(name, _)| name.trim());
-    names.all(|name| name == "lo") && TcpListener::bind(SocketAddr::from((PRIVATE_NETWORK.0, 0))).is_ok()
+    names.all(|name| name == "lo") && TcpListener::bind(SocketAddr::from((FAR_END, 0))).is_ok()
 }
 
 /// Becomes `program` with `arguments` in a private network: returns only where there is none.

@@ -32,6 +32,8 @@ pub struct Begin {
     pub have: Vec<u8>,
     /// Whom to dial in a fixed overlay; `None` leaves it to the tracker.
     pub dial: Option<Vec<SocketAddr>>,
+    /// Where other clients listen, by their positions in the population: their ids tell nobody who they are.
+    pub foreign: Vec<(SocketAddr, u32)>,
 }
 
 /// From the process, on its stdout.
@@ -79,7 +81,13 @@ mod tests {
         ] {
             assert!(page.contains(&format!("`{}`", word.trim_end())), "{word}");
         }
-        let begin = Begin { clock_start_unix_ns: 1, tracker: String::new(), have: vec![0x80], dial: None };
+        let begin = Begin {
+            clock_start_unix_ns: 1,
+            tracker: String::new(),
+            have: vec![0x80],
+            dial: None,
+            foreign: Vec::new(),
+        };
         let over = Over { totals: Totals::default(), lateness: LatenessCounts::default(), failed: None };
         let begin = serde_json::to_value(Order::Begin(begin)).unwrap();
         let over = serde_json::to_value(Word::Over(over)).unwrap();

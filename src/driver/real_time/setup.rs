@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use crate::driver::DriverError;
 use crate::driver::real_time::io_error;
 use crate::event::Record;
-use crate::id::InfoHash;
+use crate::id::{InfoHash, PeerIndex};
 use crate::net::alarm::Alarm;
 use crate::net::announce::TrackerUrl;
 use crate::net::clock::Clock;
@@ -60,6 +60,12 @@ impl<'a> Surroundings<'a> {
             alarm: Alarm::start().map_err(io_error("cannot start the thread that keeps time".into()))?,
             contacts: Arc::new(peers.iter().map(contact).collect()),
         })
+    }
+
+    /// There are other clients, which listen there.
+    pub(in crate::driver) fn meet(&mut self, foreign: impl IntoIterator<Item = (SocketAddr, PeerIndex)>) {
+        let contacts = Arc::make_mut(&mut self.contacts);
+        foreign.into_iter().for_each(|(addr, index)| contacts.place(addr, index));
     }
 
     /// What the peer's host begins with. Within a runtime.

@@ -286,3 +286,24 @@ fn metrics_survive_their_stored_form() {
     let text = toml::to_string(&metrics).unwrap();
     assert_eq!(toml::from_str::<RunMetrics>(&text).unwrap(), metrics);
 }
+
+#[test]
+fn what_came_from_seeds_is_blank_only_where_somebody_unknown_may_have_been_one() {
+    let from_seeds = |foreign: u32, from: Option<u32>| {
+        let mut participants = swarm();
+        participants[foreign as usize].foreign = true;
+        let mut fold = RunFold::new(&participants);
+        let from = from.map(PeerIndex);
+        let event = Event::Downloaded { from, block: block(3), fate: BlockFate::Useful };
+        fold.record(&Record { at: secs(1), peer: PeerIndex(1), event });
+        let outcome = Outcome { ended: Ended::Complete, at: secs(2), pace: None, clients: Vec::new() };
+        fold.finish(&layout(), &outcome).peers[1].from_seeds_bytes
+    };
+    // 0 is the seed, 2 the other leecher.
+    assert_eq!(from_seeds(0, Some(0)), Some(10));
+    assert_eq!(from_seeds(0, Some(2)), Some(0));
+    assert_eq!(from_seeds(0, None), None);
+    assert_eq!(from_seeds(2, None), Some(0));
+    // Who is foreign does not tell.
+    assert_eq!(from_seeds(1, Some(0)), None);
+}

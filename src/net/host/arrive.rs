@@ -6,7 +6,6 @@ use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::event::CloseReason;
-use crate::id::PeerId;
 use crate::net::delay::Passage;
 use crate::net::host::Host;
 use crate::net::host::connections::Lane;
@@ -75,10 +74,5 @@ impl Host {
             let parcel = Parcel::Ended { lane, reason };
             self.arrive(now, at, latency, lane.serial, Passage::Ordered, parcel);
         }
-    }
-
-    pub(super) fn path_latency(&self, remote: PeerId) -> Span {
-        let theirs = self.contacts.get(&remote);
-        self.latency + theirs.map_or(Span::ZERO, |contact| contact.latency)
     }
 }

@@ -120,9 +120,10 @@ impl Host {
         match outcome {
             Outcome::Met { stream, theirs, addr, direction } => {
                 let peer_id = theirs.peer_id;
-                let latency = self.path_latency(peer_id);
+                let contact = self.contacts.find(peer_id, addr);
+                let latency = self.latency + contact.map_or(Span::ZERO, |contact| contact.latency);
                 let lane = self.open(stream, latency);
-                let index = self.contacts.get(&peer_id).map(|contact| contact.index);
+                let index = contact.map(|contact| contact.index);
                 let features = self.introduction.in_common(theirs.reserved);
                 let remote = Box::new(RemotePeer { addr, peer_id, direction, features, index });
                 let way = match direction {

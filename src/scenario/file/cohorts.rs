@@ -1,7 +1,7 @@
 //! The sections `[peers.NAME]`: one cohort each, in the order of the file.
 
 use super::clients::check_cohort;
-use super::names::{BEHAVIOURS, CLIENTS, START_WITH};
+use super::names::{BEHAVIOURS, START_WITH};
 use super::report::Problem;
 use super::section::{Section, Wrong, choice, quantity, text, whole};
 use super::tree::Value;
@@ -31,7 +31,7 @@ pub(super) fn read_cohorts(section: Section<'_>, problems: &mut Vec<Problem>) ->
 fn read_cohort(name: &str, mut section: Section<'_>, problems: &mut Vec<Problem>) -> Cohort {
     let cohort = Cohort {
         name: name.to_owned(),
-        client: section.read("client", problems, choice(CLIENTS)).unwrap_or(Client::Minibit),
+        client: section.read("client", problems, choice(Client::NAMES)).unwrap_or(Client::Minibit),
         count: section.read("count", problems, whole(0..=Scenario::MAX_PEERS)).unwrap_or(1),
         start_with: section.read("start_with", problems, choice(START_WITH)).unwrap_or(StartWith::Share),
         behaviour: section.read("behaviour", problems, choice(BEHAVIOURS)).unwrap_or(Behaviour::Cooperative),

@@ -13,18 +13,10 @@ impl DriverKind {
     }
 }
 
-pub(super) const CLIENTS: &[(&str, Client)] = &[
-    ("minibit", Client::Minibit),
-    ("libtorrent", Client::Libtorrent),
-    ("transmission", Client::Transmission),
-    ("aria2", Client::Aria2),
-    ("rqbit", Client::Rqbit),
-];
-
 impl Client {
     /// As files and commands spell it.
     pub fn name(self) -> &'static str {
-        name_of(CLIENTS, &self)
+        name_of(Client::NAMES, &self)
     }
 }
 

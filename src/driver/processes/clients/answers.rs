@@ -1,11 +1,11 @@
 //! Reading what clients answer: JSON with a bitfield in one of several spellings.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use crate::id::PieceIndex;
 use crate::torrent::bitfield::Bitfield;
-
-use super::Settings;
 
 /// A number of bytes, as a number or as its digits.
 pub(super) fn count(value: &Value) -> Option<u64> {
@@ -13,7 +13,7 @@ pub(super) fn count(value: &Value) -> Option<u64> {
 }
 
 /// An object's members as text.
-pub(super) fn as_settings(object: &Value) -> Settings {
+pub(super) fn as_settings(object: &Value) -> BTreeMap<String, String> {
     let member = |(key, value): (&String, &Value)| {
         (key.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned))
     };

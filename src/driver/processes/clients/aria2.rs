@@ -20,8 +20,8 @@ use super::{Adapter, Seen, Settings, rpc};
 
 /// Between two questions while it checks its file.
 const PAUSE: Duration = Duration::from_millis(20);
-/// The settings that are told.
-const TOLD: [&str; 15] = [
+/// The settings that are shown.
+const SHOWN: [&str; 15] = [
     "bt-enable-lpd",
     "bt-max-peers",
     "bt-min-crypto-level",
@@ -53,6 +53,8 @@ impl Adapter for Aria2 {
     const INSTALL: &'static str = "apt install aria2";
     const SLOTS: bool = false;
     const CONNECTIONS: bool = true;
+    const ADDRESS: bool = true;
+    const NO_SWITCH: &[&str] = &["uTP: it has none"];
 
     fn find() -> Result<Installed, String> {
         installed::ask(PathBuf::from("aria2c"), &["--version"])
@@ -65,7 +67,7 @@ impl Adapter for Aria2 {
         command.args(["--no-conf=true", "--quiet=true", "--enable-rpc=true", "--pause=true"]);
         command.arg(format!("--rpc-listen-port={}", at.port()));
         command.arg(format!("--interface={}", seat.address));
-        command.arg(format!("--listen-port={}", seat.listen().port()));
+        command.arg(format!("--listen-port={}", seat.listen.port()));
         command.arg(format!("--dir={}", seat.folder.display()));
         command.args(["--enable-dht=false", "--enable-dht6=false", "--bt-enable-lpd=false"]);
         command.args(["--enable-peer-exchange=false", "--disable-ipv6=true"]);
@@ -87,8 +89,8 @@ impl Adapter for Aria2 {
         self.gid = waiting[0]["gid"].as_str().ok_or("it has no download")?.to_owned();
         let mut settings = as_settings(&self.call("getGlobalOption", json!([])).await?);
         settings.extend(as_settings(&self.call("getOption", json!([self.gid])).await?));
-        settings.retain(|key, _| TOLD.contains(&key.as_str()));
-        Ok(settings)
+        settings.retain(|key, _| SHOWN.contains(&key.as_str()));
+        Ok(Settings { effective: settings, ..Settings::default() })
     }
 
     /// It checks its file now: paused it would not.

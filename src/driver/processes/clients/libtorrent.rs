@@ -25,6 +25,8 @@ impl Adapter for Libtorrent {
         "python3 -m pip install libtorrent (MINIBIT_PYTHON names the Python that has it)";
     const SLOTS: bool = true;
     const CONNECTIONS: bool = true;
+    const ADDRESS: bool = true;
+    const NO_SWITCH: &[&str] = &[];
 
     /// In the first of several Pythons that has it.
     fn find() -> Result<Installed, String> {
@@ -40,7 +42,7 @@ impl Adapter for Libtorrent {
 
     fn set_up(seat: &Seat, installed: &Installed) -> io::Result<(Libtorrent, Command)> {
         let (script, told) = (seat.settings.join("peer.py"), seat.settings.join("seat.json"));
-        let listen = seat.listen();
+        let listen = seat.listen;
         let seat = json!({
             "address": listen.ip(),
             "port": listen.port(),
@@ -60,7 +62,8 @@ impl Adapter for Libtorrent {
     }
 
     async fn get_ready(&mut self, process: &mut Child) -> Result<Settings, String> {
-        Ok(as_settings(&ask(process, "get ready").await?))
+        let effective = as_settings(&ask(process, "get ready").await?);
+        Ok(Settings { effective, ..Settings::default() })
     }
 
     async fn begin(&mut self, process: &mut Child) -> Result<(), String> {

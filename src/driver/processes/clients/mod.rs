@@ -2,7 +2,7 @@
 //! MiniBit prepares its folder and settings, starts it, asks it how far it is, and ends it. What goes over the wire is
 //! the client's own affair.
 //!
-//! An `Adapter` is all that a client needs: a file of its own here, and a line in `with_adapter!`.
+//! An `Adapter` is all that a client needs: a file of its own here, and its line in the table of `scenario::client`.
 
 mod answers;
 mod aria2;
@@ -17,7 +17,7 @@ mod transmission;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -30,17 +30,13 @@ use crate::driver::{DriverError, ForeignClient};
 use crate::net::announce::TrackerUrl;
 use crate::net::store::PieceHashes;
 use crate::peer::policy::Policy;
-use crate::scenario::{Client, Scenario};
+use crate::scenario::{Client, Scenario, foreign_clients};
 use crate::torrent::bitfield::Bitfield;
 use crate::torrent::layout::Layout;
 
-use aria2::Aria2;
 pub use installed::Installed;
-use libtorrent::Libtorrent;
 use register::Register;
-use rqbit::Rqbit;
 use seat::Seat;
-use transmission::Transmission;
 
 /// How MiniBit deals with one client.
 trait Adapter: Sized + Send + 'static {
@@ -50,6 +46,10 @@ trait Adapter: Sized + Send + 'static {
     /// Whether it can be told how many peers to unchoke, and how many to be connected to.
     const SLOTS: bool;
     const CONNECTIONS: bool;
+    /// Whether it can be told its address, to listen at and to call from.
+    const ADDRESS: bool;
+    /// What it has no switch for, and what it does then.
+    const NO_SWITCH: &[&str];
 
     /// Looks for the program and asks for its version.
     fn find() -> Result<Installed, String>;
@@ -57,7 +57,7 @@ trait Adapter: Sized + Send + 'static {
     /// Writes its settings down, and says how it is started. Files of the content are in the seat's folder.
     fn set_up(seat: &Seat, installed: &Installed) -> io::Result<(Self, Command)>;
 
-    /// Returns its settings, as it says it has them, once it has checked its files. Nobody has heard of it yet.
+    /// Returns its settings once it has checked its files. Nobody has heard of it yet.
     fn get_ready(&mut self, process: &mut Child) -> impl Future<Output = Result<Settings, String>> + Send;
 
     /// Comes to the swarm.
@@ -70,8 +70,14 @@ trait Adapter: Sized + Send + 'static {
     fn leave(&mut self, process: &mut Child) -> impl Future<Output = Result<(), String>> + Send;
 }
 
-/// A client's settings by its own words for them.
-type Settings = BTreeMap<String, String>;
+/// A client's settings, by its own words for them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Settings {
+    /// As it says it has them.
+    effective: BTreeMap<String, String>,
+    /// What it was told, where it cannot be asked what became of it.
+    told: BTreeMap<String, String>,
+}
 
 /// How far a client is, in this stay.
 #[derive(Clone, Debug)]
@@ -83,18 +89,21 @@ struct Seen {
     wasted: Option<u64>,
 }
 
-/// Calls a function that is generic over adapters with the one of a client. MiniBit itself has none.
-macro_rules! with_adapter {
-    ($client:expr, $call:ident($($argument:expr),*)) => {
-        match $client {
-            Client::Libtorrent => Some($call::<Libtorrent>($($argument),*)),
-            Client::Transmission => Some($call::<Transmission>($($argument),*)),
-            Client::Aria2 => Some($call::<Aria2>($($argument),*)),
-            Client::Rqbit => Some($call::<Rqbit>($($argument),*)),
-            Client::Minibit => None,
+/// Makes of the table of clients the macro that calls a function, generic over adapters, with the adapter of a client.
+/// MiniBit itself has none.
+macro_rules! adapters {
+    ($($module:ident $client:ident,)+) => {
+        macro_rules! with_adapter {
+            ($who:expr, $call:ident $arguments:tt) => {
+                match $who {
+                    $(Client::$client => Some($call::<$module::$client> $arguments),)+
+                    Client::Minibit => None,
+                }
+            };
         }
     };
 }
+foreign_clients!(adapters);
 
 /// A client that MiniBit knows: what `minibit clients` shows.
 #[derive(Debug)]
@@ -110,7 +119,7 @@ pub fn known() -> Vec<Known> {
     fn one<A: Adapter>() -> Known {
         Known { client: A::CLIENT, found: A::find(), install: A::INSTALL }
     }
-    Client::FOREIGN.into_iter().filter_map(|client| with_adapter!(client, one())).collect()
+    Client::FOREIGN.iter().filter_map(|client| with_adapter!(*client, one())).collect()
 }
 
 /// What the foreign clients of a run have in common.
@@ -167,6 +176,14 @@ impl Foreign {
         })
     }
 
+    /// Where others find the member's client.
+    pub(super) fn listens_at(member: &Member) -> SocketAddr {
+        fn place<A: Adapter>(address: IpAddr) -> SocketAddr {
+            seat::listens_at(address, A::ADDRESS)
+        }
+        with_adapter!(member.plan.client, place(member.addr.ip())).unwrap_or(member.addr)
+    }
+
     /// Starts the member's client, or fails its stay when it comes. Within a runtime.
     pub(super) fn start(&self, member: &Member, folder: &Path) -> Attended {
         fn attend<A: Adapter>(stay: stay::Stay) -> Attended {
@@ -183,6 +200,7 @@ impl Foreign {
                     .map(|piece| u64::from(self.layout.piece_length(piece)))
                     .sum(),
                 address: member.addr.ip(),
+                listen: Foreign::listens_at(member),
                 folder: folder.to_owned(),
                 content: self.name.clone(),
                 torrent: self.torrent.clone(),

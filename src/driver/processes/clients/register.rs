@@ -20,6 +20,7 @@ impl Register {
                 cohort: cohort.name.clone(),
                 client: A::CLIENT.name().to_owned(),
                 version: installed.map(|installed| installed.version.clone()),
+                no_switch: A::NO_SWITCH.iter().map(|what| (*what).to_owned()).collect(),
                 not_honoured: not_honoured::<A>(scenario, cohort),
                 ..ForeignClient::default()
             };
@@ -31,7 +32,7 @@ impl Register {
     pub(super) fn settings(&self, peer: &str, settings: Settings) {
         self.of_peer(peer, |entry| {
             if entry.settings.is_empty() {
-                entry.settings = settings;
+                (entry.settings, entry.told) = (settings.effective, settings.told);
             }
         });
     }

@@ -1,6 +1,7 @@
 //! rqbit, asked over its HTTP API. It cannot be told which address to call from: all of them call from, and listen at, the
 //! one address of the private network that is nobody's own, each with a port of its own.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,7 +13,6 @@ use serde_json::Value;
 use tokio::time::sleep;
 
 use crate::driver::processes::child::Child;
-use crate::net::loopback::PRIVATE_NETWORK;
 use crate::scenario::Client;
 
 use super::answers::{by_octets, count};
@@ -30,8 +30,8 @@ pub(super) struct Rqbit {
     at: SocketAddr,
     torrent: PathBuf,
     pieces: u32,
-    /// As it was told: it cannot be asked.
-    settings: Settings,
+    /// What it was told.
+    told: BTreeMap<String, String>,
 }
 
 impl Adapter for Rqbit {
@@ -40,6 +40,9 @@ impl Adapter for Rqbit {
         "cargo install rqbit --version 9.1.0 --locked --no-default-features --features default-tls";
     const SLOTS: bool = false;
     const CONNECTIONS: bool = true;
+    const ADDRESS: bool = false;
+    const NO_SWITCH: &[&str] =
+        &["encryption: it has none", "peer exchange: it takes part unless the torrent is private"];
 
     /// Where programs are, or in the `tools` beside the program's folder, where a build keeps its own.
     fn find() -> Result<Installed, String> {
@@ -54,8 +57,8 @@ impl Adapter for Rqbit {
     fn set_up(seat: &Seat, installed: &Installed) -> io::Result<(Rqbit, Command)> {
         let (at, torrent, pieces) = (seat.asked_at(), seat.torrent.clone(), seat.pieces);
         let mut options = vec![
-            ("listen-ip", PRIVATE_NETWORK.0.to_string()),
-            ("listen-port", seat.port_of_its_own().to_string()),
+            ("listen-ip", seat.listen.ip().to_string()),
+            ("listen-port", seat.listen.port().to_string()),
             ("peer-limit", seat.max_connections.to_string()),
         ];
         for (name, rate) in [("ratelimit-upload", seat.upload), ("ratelimit-download", seat.download)] {
@@ -70,13 +73,25 @@ impl Adapter for Rqbit {
         command.env("HOME", &seat.settings).env("XDG_CACHE_HOME", &seat.settings).current_dir(&seat.settings);
         let switches = switches.map(|name| (name.to_owned(), "true".to_owned()));
         let options = options.into_iter().map(|(name, value)| (name.to_owned(), value));
-        let settings = options.chain(switches).collect();
-        Ok((Rqbit { at, torrent, pieces, settings }, command))
+        let told = options.chain(switches).collect();
+        Ok((Rqbit { at, torrent, pieces, told }, command))
     }
 
     async fn get_ready(&mut self, process: &mut Child) -> Result<Settings, String> {
         rpc::wait_for(self.at, process).await?;
-        Ok(std::mem::take(&mut self.settings))
+        let mut effective = BTreeMap::new();
+        let limits = self.get("/torrents/limits").await?.good()?.json()?;
+        for (name, limit) in [("ratelimit-upload", "upload_bps"), ("ratelimit-download", "download_bps")] {
+            effective.insert(
+                name.to_owned(),
+                count(&limits[limit]).map_or("none".to_owned(), |limit| limit.to_string()),
+            );
+            self.told.remove(name);
+        }
+        // It has figures to tell of its DHT only where it has one.
+        let dht = self.get("/dht/stats").await?.status;
+        effective.insert("dht".to_owned(), if dht == 200 { "on" } else { "off" }.to_owned());
+        Ok(Settings { effective, told: std::mem::take(&mut self.told) })
     }
 
     /// It checks its file now: it knows no torrent that only waits.
@@ -108,12 +123,15 @@ impl Adapter for Rqbit {
 
 impl Rqbit {
     async fn status(&self) -> Result<Value, String> {
-        let answer = rpc::ask(Method::GET, self.at, "/torrents/0/stats/v1", None, Vec::new()).await?;
-        let status = answer.good()?.json()?;
+        let status = self.get("/torrents/0/stats/v1").await?.good()?.json()?;
         match status["error"].as_str() {
             Some(error) => Err(error.to_owned()),
             None => Ok(status),
         }
+    }
+
+    async fn get(&self, path: &str) -> Result<rpc::Answer, String> {
+        rpc::ask(Method::GET, self.at, path, None, Vec::new()).await
     }
 
     async fn post(&self, path: &str, body: Vec<u8>) -> Result<(), String> {

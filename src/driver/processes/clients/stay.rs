@@ -53,7 +53,7 @@ impl Stay {
             let mut companion = Companion {
                 handle,
                 sums: [None; 3],
-                end: StayEnd { addr: Some(self.seat.listen()), ..untold(self.have.clone()) },
+                end: StayEnd { addr: Some(self.seat.listen), ..untold(self.have.clone()) },
                 stay: self,
             };
             companion.end.fate = companion.attend::<A>(ready, begin).await;

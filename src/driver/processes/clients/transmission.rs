@@ -1,5 +1,6 @@
 //! Transmission's daemon, asked by its RPC.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,11 +23,15 @@ use super::{Adapter, Seen, Settings, rpc};
 /// What a question without a valid id is answered with: the id.
 const CONFLICT: u16 = 409;
 const SESSION_ID: &str = "x-transmission-session-id";
+/// One of the settings that it is not given.
+const NEVER_GIVEN: &str = "umask";
 /// Between two questions while it checks its file.
 const PAUSE: Duration = Duration::from_millis(20);
 const STOPPED: u64 = 0;
-/// The settings that are told.
-const TOLD: [&str; 14] = [
+/// Where it keeps its settings, and writes down those it has as soon as it has them all.
+const SETTINGS: &str = "settings.json";
+/// The settings that are shown.
+const SHOWN: [&str; 15] = [
     "cache-size-mb",
     "dht-enabled",
     "encryption",
@@ -40,6 +45,7 @@ const TOLD: [&str; 14] = [
     "speed-limit-down-enabled",
     "speed-limit-up",
     "speed-limit-up-enabled",
+    "upload-slots-per-torrent",
     "utp-enabled",
 ];
 
@@ -49,8 +55,7 @@ pub(super) struct Transmission {
     torrent: PathBuf,
     folder: PathBuf,
     pieces: u32,
-    /// It tells every setting but this.
-    upload_slots: u32,
+    settings: PathBuf,
 }
 
 impl Adapter for Transmission {
@@ -58,13 +63,16 @@ impl Adapter for Transmission {
     const INSTALL: &'static str = "apt install transmission-daemon";
     const SLOTS: bool = true;
     const CONNECTIONS: bool = true;
+    const ADDRESS: bool = true;
+    const NO_SWITCH: &[&str] = &["encryption: it prefers none, and takes encrypted connections all the same"];
 
     fn find() -> Result<Installed, String> {
         installed::ask(PathBuf::from("transmission-daemon"), &["--version"])
     }
 
     fn set_up(seat: &Seat, installed: &Installed) -> io::Result<(Transmission, Command)> {
-        std::fs::write(seat.settings.join("settings.json"), settings(seat).to_string())?;
+        let told = seat.settings.join(SETTINGS);
+        std::fs::write(&told, settings(seat).to_string())?;
         let mut command = Command::new(&installed.program);
         command.args(["--foreground", "--log-error", "--config-dir"]).arg(&seat.settings);
         command.env("HOME", &seat.settings).env("TRANSMISSION_HOME", &seat.settings);
@@ -74,7 +82,7 @@ impl Adapter for Transmission {
             torrent: seat.torrent.clone(),
             folder: seat.folder.clone(),
             pieces: seat.pieces,
-            upload_slots: seat.unchoke_slots,
+            settings: told,
         };
         Ok((transmission, command))
     }
@@ -87,10 +95,10 @@ impl Adapter for Transmission {
         while count(&self.status(&["status"]).await?["status"]) != Some(STOPPED) {
             sleep(PAUSE).await;
         }
-        let mut settings = as_settings(&self.call("session-get", json!({})).await?);
-        settings.retain(|key, _| TOLD.contains(&key.as_str()));
-        settings.insert("upload-slots-per-torrent".to_owned(), self.upload_slots.to_string());
-        Ok(settings)
+        let mut effective = self.written_down().await?;
+        effective.extend(as_settings(&self.call("session-get", json!({})).await?));
+        effective.retain(|key, _| SHOWN.contains(&key.as_str()));
+        Ok(Settings { effective, ..Settings::default() })
     }
 
     async fn begin(&mut self, _: &mut Child) -> Result<(), String> {
@@ -123,6 +131,21 @@ impl Adapter for Transmission {
 }
 
 impl Transmission {
+    /// Its settings, some of which it does not tell when asked. It has written them itself once there are more than it was
+    /// given.
+    async fn written_down(&self) -> Result<BTreeMap<String, String>, String> {
+        loop {
+            let read = std::fs::read(&self.settings).map_err(|error| error.to_string())?;
+            // It may be half written.
+            if let Ok(settings) = serde_json::from_slice::<Value>(&read)
+                && settings.get(NEVER_GIVEN).is_some()
+            {
+                return Ok(as_settings(&settings));
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
     /// These fields of the one torrent it has.
     async fn status(&mut self, fields: &[&str]) -> Result<Value, String> {
         let answer = self.call("torrent-get", json!({"fields": fields})).await?;
@@ -150,7 +173,7 @@ impl Transmission {
 }
 
 fn settings(seat: &Seat) -> Value {
-    let (listen, asked_at) = (seat.listen(), seat.asked_at());
+    let (listen, asked_at) = (seat.listen, seat.asked_at());
     json!({
         "bind-address-ipv4": listen.ip(),
         // Of no device: it would listen at everybody's otherwise.

@@ -12,6 +12,7 @@ macro_rules! foreign_clients {
         }
     };
 }
+#[cfg(feature = "cli")]
 pub(crate) use foreign_clients;
 
 macro_rules! client {

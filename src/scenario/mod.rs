@@ -15,6 +15,7 @@ use crate::units::Rate;
 pub use crate::torrent::split::Distribution;
 pub use crate::tracker::Settings as TrackerSettings;
 pub use crate::wire::announce::Protocol;
+#[cfg(feature = "cli")]
 pub(crate) use client::foreign_clients;
 pub use client::{Client, TrackerProgram};
 pub use content::{Content, ContentFile, ContentSource};

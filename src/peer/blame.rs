@@ -24,6 +24,12 @@ struct Attempt {
     blocks: Vec<(u64, Option<PeerId>)>,
 }
 
+impl Attempt {
+    fn senders(&self) -> BTreeSet<PeerId> {
+        self.blocks.iter().filter_map(|(_, from)| *from).collect()
+    }
+}
+
 impl Blame {
     pub(crate) fn received(&mut self, block: BlockId, from: PeerId) {
         self.senders.push((block, from));
@@ -38,6 +44,32 @@ impl Blame {
         self.banned.contains(&peer)
     }
 
+    /// Whether any piece that failed has not come right yet.
+    pub(crate) fn suspects_anybody(&self) -> bool {
+        !self.failed.is_empty()
+    }
+
+    /// Who sent blocks of the piece when it failed last.
+    pub(crate) fn suspects(&self, piece: PieceIndex) -> BTreeSet<PeerId> {
+        let last = self.failed.get(&piece).and_then(|attempts| attempts.last());
+        last.map(Attempt::senders).unwrap_or_default()
+    }
+
+    /// The pieces that failed with blocks of this peer and of others, none of whom is known for a liar, and that have not come
+    /// right yet.
+    pub(crate) fn unsettled(&self, peer: PeerId) -> impl Iterator<Item = PieceIndex> + '_ {
+        let open = move |attempt: &Attempt| {
+            let senders = attempt.senders();
+            senders.len() > 1 && senders.contains(&peer) && senders.is_disjoint(&self.banned)
+        };
+        self.failed.iter().filter(move |(_, attempts)| attempts.iter().any(open)).map(|(piece, _)| *piece)
+    }
+
+    /// The pieces without a verdict of which it has sent blocks.
+    pub(crate) fn unverified_from(&self, peer: PeerId) -> BTreeSet<PieceIndex> {
+        self.senders.iter().filter(|(_, from)| *from == peer).map(|(block, _)| block.piece).collect()
+    }
+
     /// Nothing of the piece counts any more (it could not be stored).
     pub(crate) fn forget(&mut self, piece: PieceIndex) {
         self.senders.retain(|(block, _)| block.piece != piece);
@@ -46,9 +78,9 @@ impl Blame {
     /// The piece failed its hash. Returns who is banned for it now.
     pub(crate) fn bad(&mut self, piece: PieceIndex, digests: &[u64]) -> Vec<PeerId> {
         let senders = self.take_senders(piece, digests.len());
-        let suspects: BTreeSet<PeerId> = senders.iter().flatten().copied().collect();
-        let blocks = digests.iter().copied().zip(senders).collect();
-        self.failed.entry(piece).or_default().push(Attempt { blocks });
+        let attempt = Attempt { blocks: digests.iter().copied().zip(senders).collect() };
+        let suspects = attempt.senders();
+        self.failed.entry(piece).or_default().push(attempt);
         match suspects.first() {
             Some(&only) if suspects.len() == 1 => {
                 let failures = self.sole_failures.entry(only).or_default();
@@ -121,6 +153,32 @@ mod tests {
         send(&mut blame, &[HONEST, HONEST]);
         assert_eq!(blame.good(PIECE, &[1, 2]), [LIAR]);
         assert!(!blame.is_banned(HONEST) && !blame.wants_digests(PIECE));
+    }
+
+    #[test]
+    fn a_failure_of_several_is_unsettled_until_the_piece_is_right_or_one_of_them_a_known_liar() {
+        let unsettled = |blame: &Blame, peer| blame.unsettled(peer).collect::<Vec<_>>();
+        let mut blame = Blame::default();
+        send(&mut blame, &[HONEST, LIAR]);
+        assert_eq!(blame.unverified_from(LIAR), [PIECE].into());
+        blame.bad(PIECE, &[1, 666]);
+        assert_eq!((unsettled(&blame, HONEST), unsettled(&blame, LIAR)), (vec![PIECE], vec![PIECE]));
+        assert_eq!((blame.suspects(PIECE), blame.unverified_from(LIAR)), ([HONEST, LIAR].into(), [].into()));
+        let mut elsewhere = blame.clone();
+        elsewhere.ban([LIAR]);
+        assert_eq!(unsettled(&elsewhere, HONEST), []);
+        send(&mut blame, &[HONEST, HONEST]);
+        blame.good(PIECE, &[1, 2]);
+        assert_eq!(unsettled(&blame, HONEST), []);
+        assert!(!blame.suspects_anybody());
+    }
+
+    #[test]
+    fn what_one_alone_sent_leaves_nothing_open() {
+        let mut blame = Blame::default();
+        send(&mut blame, &[LIAR, LIAR]);
+        blame.bad(PIECE, &[8, 9]);
+        assert_eq!(blame.unsettled(LIAR).count(), 0);
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod extended;
 mod fast;
 pub mod inspect;
 mod lifecycle;
+mod parole;
 pub mod picker;
 pub mod pipeline;
 pub mod policy;

@@ -36,12 +36,13 @@ impl Peer {
         self.picker.verified(piece);
         emit(Event::PieceVerified { piece }, actions);
         self.tell_everybody(now, piece, actions);
+        let settled = self.blame.wants_digests(piece);
         let guilty = self.blame.good(piece, digests);
         self.ban(now, &guilty, actions);
         if self.have.is_full() {
             self.complete(now, actions);
-        } else if self.held_back {
-            // What the piece held in memory is free again.
+        } else if self.held_back || settled {
+            // What the piece held in memory is free again, or somebody on parole is.
             self.held_back = false;
             self.ask_all(now, actions);
         }
@@ -89,6 +90,7 @@ impl Peer {
         self.picker.failed(piece, true);
         let guilty = self.blame.bad(piece, digests);
         self.ban(now, &guilty, actions);
+        self.put_on_parole(now, piece, actions);
         self.ask_all(now, actions);
     }
 

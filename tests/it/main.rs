@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // a panic is how a test fails, in its helpers too
 #![allow(clippy::disallowed_types)] // programs and sockets run in wall time
 
+mod bad_data;
 #[cfg(unix)]
 mod by_hand;
 mod cleanup;

@@ -10,7 +10,7 @@
 //! | at most 250 requests are out, and no more than the remote's `reqq` | here; `peer::pipeline`; `extension_protocol`: no more is asked for |
 //! | 500 requests are taken | here; `fast_extension`: beyond the queue |
 //! | a bitfield has the exact length and no spare bits | `torrent::bitfield`: wrong lengths; `misbehaviour`: every broken rule |
-//! | who alone sends a bad piece is banned at the second, of several the one whose block was wrong, an honest peer never | `misbehaviour`: a peer that alone sends; `peer::blame`; `driver::sim::invariants::bans` |
+//! | who alone sends a bad piece is banned at the second, who has a part in them at the fifth at the latest, an honest peer never | `bad_data`; `peer::blame`; `driver::sim::invariants::bans` |
 //! | a keepalive after 100 s | `misbehaviour`: whoever hears nothing from us |
 //! | an encrypted handshake is refused at once | `net::host`: an encrypted handshake |
 //! | no peer exchange in a private torrent | `extension_protocol`: who may not exchange; `foreground`: a private torrent; `driver::real_time::original` |

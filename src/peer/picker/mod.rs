@@ -201,6 +201,20 @@ impl Picker {
         self.pick_by(Self::choose_started, asker, want, rng, out);
     }
 
+    /// The same of nothing but pieces of exclusive retry: for a remote that is to send pieces alone.
+    pub fn pick_retries(&mut self, asker: Asker<'_>, want: usize, out: &mut Vec<BlockId>) {
+        let mut left = want;
+        for piece in self.retries.open_to(asker.conn) {
+            if left > 0 && asker.pieces.contains(piece) && self.free.contains(piece) {
+                let before = out.len();
+                let change = self.progress.request(piece, asker.conn, left, out);
+                left -= out.len() - before;
+                self.restand(piece, change);
+                self.retries.claim(piece, asker.conn);
+            }
+        }
+    }
+
     fn pick_by(
         &mut self,
         choose: impl Fn(&mut Picker, &Asker<'_>, &[PieceIndex], &mut Stream) -> Option<PieceIndex>,
@@ -256,6 +270,11 @@ impl Picker {
     /// Whether the piece failed before and is requested from one connection at a time.
     pub fn is_exclusive(&self, piece: PieceIndex) -> bool {
         self.retries.contains(piece)
+    }
+
+    /// Whether every block of the piece is here and its verdict is not.
+    pub fn is_complete(&self, piece: PieceIndex) -> bool {
+        self.progress.is_complete(piece)
     }
 
     /// Ends `conn`'s claims on pieces of exclusive retry, as a rule dropping what it has delivered of them. To be called after its

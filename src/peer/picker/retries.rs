@@ -75,6 +75,12 @@ impl Retries {
         kept.map(|retry| retry.piece).collect()
     }
 
+    /// The pieces that `conn` may claim or has claimed.
+    pub(super) fn open_to(&self, conn: ConnId) -> SmallVec<[PieceIndex; 4]> {
+        let open = self.0.iter().filter(|retry| retry.claimant.is_none_or(|claimant| claimant == conn));
+        open.map(|retry| retry.piece).collect()
+    }
+
     pub(super) fn claimed_by(&self, conn: ConnId) -> SmallVec<[PieceIndex; 4]> {
         self.0.iter().filter(|retry| retry.claimant == Some(conn)).map(|retry| retry.piece).collect()
     }

@@ -2,6 +2,8 @@
 
 pub mod bencode;
 pub mod bitfield;
+#[cfg(feature = "net")]
+pub mod create;
 pub mod extents;
 pub mod hash;
 pub mod layout;

@@ -51,7 +51,8 @@ impl Original {
         .map_err(failed())?;
         // BEP 27: peers hear of one another through their tracker alone, unless peer exchange is what is asked for.
         let private = !scenario.policy.peer_exchange;
-        let draft = Draft { name: &name, layout, piece_hashes: &hashes, announce: &[], private };
+        let draft =
+            Draft { name: &name, files: None, layout, piece_hashes: &hashes, announce: &[], private };
         let (torrent, metainfo) = draft.build().map_err(|error| {
             DriverError::Unsupported(format!("no torrent can be made of the content {name}: {error}"))
         })?;
@@ -66,6 +67,7 @@ impl Original {
         let announce = &[vec![tracker.to_owned()]];
         let draft = Draft {
             name: &self.name,
+            files: None,
             layout: self.content.layout,
             piece_hashes: &self.hashes,
             announce,

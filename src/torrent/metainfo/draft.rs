@@ -7,10 +7,14 @@ use super::{BLOCK_SIZE_KEY, Metainfo, MetainfoError};
 use crate::torrent::hash::PieceHash;
 use crate::torrent::layout::Layout;
 
-/// What a new torrent of one file is to say.
+/// What a new torrent is to say.
 #[derive(Clone, Copy, Debug)]
 pub struct Draft<'a> {
+    /// Of the file, or of the folder of several.
     pub name: &'a str,
+    /// Those of a torrent of several, in the order of their bytes; `None` for a torrent of one file.
+    pub files: Option<&'a [DraftFile]>,
+    /// Of all files together.
     pub layout: Layout,
     /// One for each piece of the layout.
     pub piece_hashes: &'a [PieceHash],
@@ -21,6 +25,15 @@ pub struct Draft<'a> {
     pub private: bool,
 }
 
+/// A file below the torrent's folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DraftFile {
+    /// Names of folders and at last the file's own.
+    pub path: Vec<String>,
+    /// In bytes.
+    pub length: u64,
+}
+
 impl Draft<'_> {
     /// The `.torrent` file's bytes and what they mean: only what [`Metainfo::parse`] accepts is ever made.
     pub fn build(&self) -> Result<(Vec<u8>, Metainfo), MetainfoError> {
@@ -28,7 +41,7 @@ impl Draft<'_> {
         let bytes = encoder
             .emit_with(|encoder| self.encode(encoder))
             .and_then(|()| encoder.get_output())
-            .expect("the keys are emitted in ascending order and nest twice");
+            .expect("the keys are emitted in ascending order and nest four times");
         let metainfo = Metainfo::parse(&bytes)?;
         Ok((bytes, metainfo))
     }
@@ -50,13 +63,27 @@ impl Draft<'_> {
     fn encode_info(&self, encoder: SingleItemEncoder<'_>) -> Result<(), Error> {
         let hashes: Vec<u8> = self.piece_hashes.iter().flat_map(|hash| hash.0).collect();
         encoder.emit_dict(|mut info| {
-            info.emit_pair(b"length", self.layout.total())?;
+            match self.files {
+                Some(files) => info.emit_pair_with(b"files", |encoder| encode_files(files, encoder))?,
+                None => info.emit_pair(b"length", self.layout.total())?,
+            }
             info.emit_pair(b"name", self.name)?;
             info.emit_pair(b"piece length", self.layout.piece_size())?;
             info.emit_pair_with(b"pieces", |encoder| encoder.emit_bytes(&hashes))?;
             if self.private { info.emit_pair(b"private", 1u8) } else { Ok(()) }
         })
     }
+}
+
+fn encode_files(files: &[DraftFile], encoder: SingleItemEncoder<'_>) -> Result<(), Error> {
+    encoder.emit_list(|list| {
+        files.iter().try_for_each(|file| {
+            list.emit_dict(|mut entry| {
+                entry.emit_pair(b"length", file.length)?;
+                entry.emit_pair(b"path", &file.path)
+            })
+        })
+    })
 }
 
 #[cfg(test)]
@@ -67,7 +94,14 @@ mod tests {
     fn draft_bytes(announce: &[Vec<String>], private: bool) -> Vec<u8> {
         let layout = Layout::new(5, 4, 2).unwrap();
         let piece_hashes = hash_pieces(&b"hello"[..], 4).unwrap();
-        let draft = Draft { name: "ol\u{e1}.txt", layout, piece_hashes: &piece_hashes, announce, private };
+        let draft = Draft {
+            name: "ol\u{e1}.txt",
+            files: None,
+            layout,
+            piece_hashes: &piece_hashes,
+            announce,
+            private,
+        };
         draft.build().unwrap().0
     }
 
@@ -96,6 +130,33 @@ mod tests {
     }
 
     #[test]
+    fn several_files_are_read_as_they_were_drafted() {
+        let layout = Layout::new(5, 4, 2).unwrap();
+        let piece_hashes = hash_pieces(&b"hello"[..], 4).unwrap();
+        let file = |path: &[&str], length| DraftFile {
+            path: path.iter().map(|name| (*name).to_owned()).collect(),
+            length,
+        };
+        let files = [file(&["a"], 2), file(&["sub", "b"], 3), file(&["sub", "empty"], 0)];
+        let draft = Draft {
+            name: "all",
+            files: Some(&files),
+            layout,
+            piece_hashes: &piece_hashes,
+            announce: &[],
+            private: false,
+        };
+        let (bytes, metainfo) = draft.build().unwrap();
+        let text = bytes.escape_ascii().to_string();
+        assert!(text.contains("5:filesld6:lengthi2e4:pathl1:aeed6:lengthi3e4:pathl3:sub1:beed"), "{text}");
+        let read: Vec<(&str, u64)> =
+            metainfo.files.iter().map(|file| (file.path.as_str(), file.length)).collect();
+        assert_eq!(read, [("all/a", 2), ("all/sub/b", 3), ("all/sub/empty", 0)]);
+        assert!(!metainfo.is_single_file());
+        assert!(Draft { files: Some(&files[..1]), ..draft }.build().is_err(), "the lengths do not add up");
+    }
+
+    #[test]
     fn private_changes_the_info_hash_and_the_trackers_do_not() {
         let hash = |announce: &[Vec<String>], private| {
             Metainfo::parse(&draft_bytes(announce, private)).unwrap().info_hash
@@ -107,7 +168,14 @@ mod tests {
     #[test]
     fn a_draft_that_could_not_be_read_back_is_refused() {
         let layout = Layout::new(5, 4, 2).unwrap();
-        let draft = Draft { name: "..", layout, piece_hashes: &[], announce: &[], private: true };
+        let draft = Draft {
+            name: "..",
+            files: None,
+            layout,
+            piece_hashes: &[],
+            announce: &[],
+            private: true,
+        };
         assert!(matches!(draft.build(), Err(MetainfoError::Name(_))));
         let draft = Draft { name: "a", ..draft };
         assert_eq!(draft.build().unwrap_err(), MetainfoError::PieceCount { listed: 0, pieces: 2 });

@@ -13,7 +13,7 @@ use crate::torrent::bencode::BencodeError;
 use crate::torrent::hash::PieceHash;
 use crate::torrent::layout::{Layout, LayoutError};
 
-pub use draft::Draft;
+pub use draft::{Draft, DraftFile};
 pub use name::{NameError, check_name};
 
 /// The most bytes that a `.torrent` may have: enough for [`Layout::MAX_PIECES`] pieces.

@@ -119,7 +119,14 @@ pub fn split(order: &Order<'_>, progress: &mut dyn FnMut(u64, u64)) -> Result<Sp
     let staged = Staged::begin(order.out, &marker).map_err(SplitError::io(order.out))?;
     let content = Content { file: order.file, layout: &layout, held: &held };
     let piece_hashes = content.write_blocks(staged.path(), progress)?;
-    let draft = Draft { name, layout, piece_hashes: &piece_hashes, announce: order.announce, private: true };
+    let draft = Draft {
+        name,
+        files: None,
+        layout,
+        piece_hashes: &piece_hashes,
+        announce: order.announce,
+        private: true,
+    };
     let (bytes, metainfo) = draft.build()?;
     let staged_torrent = staged.path().join(&torrent);
     fs::write(&staged_torrent, bytes).map_err(SplitError::io(&staged_torrent))?;

@@ -6,11 +6,14 @@
 mod cleanup;
 mod clients;
 pub mod exit;
+mod get;
 mod logs;
 mod parent;
 mod peer;
+mod quantity;
 mod run;
 mod scenario;
+mod seed;
 mod signals;
 mod split;
 mod start;
@@ -18,6 +21,7 @@ mod status;
 mod stop;
 mod swarm;
 mod tracker;
+mod transfer;
 
 use std::hash::{BuildHasher, RandomState};
 use std::process::ExitCode;
@@ -41,6 +45,8 @@ enum Command {
     Split(split::Args),
     #[command(subcommand)]
     Scenario(scenario::Command),
+    Seed(seed::Args),
+    Get(get::Args),
     Peer(peer::Args),
     Tracker(tracker::Args),
     #[command(subcommand)]
@@ -58,6 +64,8 @@ pub fn main() -> ExitCode {
         Command::Clients(args) => clients::run(&args),
         Command::Split(args) => split::run(args),
         Command::Scenario(command) => scenario::run(command),
+        Command::Seed(args) => seed::run(&args),
+        Command::Get(args) => get::run(&args),
         Command::Peer(args) => peer::run(args),
         Command::Tracker(args) => tracker::run(args),
         Command::Start(command) => start::run(command),

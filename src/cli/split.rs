@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::quantity::size;
 use super::swarm::folder::SwarmFolder;
 use super::swarm::state::{State, check_ended};
 use super::{Exit, Usage};
@@ -15,7 +16,7 @@ use crate::id::PieceIndex;
 use crate::net::announce::{TrackerUrl, TrackerUrlError};
 use crate::torrent::layout::Layout;
 use crate::torrent::split::{Distribution, MAX_PEERS, Order, Split, SplitError, blocks_of, split};
-use crate::units::{format_size, parse_size};
+use crate::units::format_size;
 
 /// Splits a file into blocks and distributes them over peers.
 ///
@@ -116,15 +117,6 @@ fn tier(text: &str) -> Result<Tier, TrackerUrlError> {
     urls.collect::<Result<_, _>>().map(Tier)
 }
 
-fn size(text: &str) -> Result<u32, String> {
-    let bytes = parse_size(text).map_err(|error| error.to_string())?;
-    match u32::try_from(bytes) {
-        Ok(0) => Err("must be at least 1 B".to_owned()),
-        Ok(bytes) => Ok(bytes),
-        Err(_) => Err("must be less than 4 GiB".to_owned()),
-    }
-}
-
 /// What the disk did is MiniBit's failure, everything else the user's to mend.
 fn blame(error: SplitError) -> anyhow::Error {
     match error {
@@ -139,7 +131,7 @@ fn blame(error: SplitError) -> anyhow::Error {
 }
 
 /// Hidden where stderr is no terminal.
-fn progress_bar() -> ProgressBar {
+pub(super) fn progress_bar() -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes}, {eta} left")
         .expect("the template is a constant and names known keys");
     ProgressBar::new(0).with_style(style)

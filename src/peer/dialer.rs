@@ -24,7 +24,7 @@ pub(crate) struct Dialer {
     /// Ready to be dialled, first come, first dialled.
     ready: VecDeque<SocketAddr>,
     known: BTreeMap<SocketAddr, Contact>,
-    /// When the first of those that wait may be dialled again.
+    /// When the first of those that wait may be dialled again, or those known from the start for the first time.
     due: Option<Time>,
     dialing: u32,
 }
@@ -78,6 +78,8 @@ impl Dialer {
             due: None,
             dialing: 0,
         };
+        // A tracker's answer lets a peer dial; a neighbour it knows from the start waits for none.
+        dialer.due = (!addresses.is_empty()).then_some(Time::ZERO);
         addresses.into_iter().for_each(|addr| dialer.add(addr));
         dialer
     }
@@ -224,7 +226,7 @@ impl Dialer {
         self.set_state(addr, State::Never);
     }
 
-    /// When the next waiting address becomes ready.
+    /// When the next waiting address becomes ready, or neighbours known from the start are to be dialled.
     pub(crate) fn due(&self) -> Option<Time> {
         self.due
     }

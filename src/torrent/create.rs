@@ -157,7 +157,8 @@ fn hash(
     layout: &Layout,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Vec<PieceHash>, CreateError> {
-    let mut joined = Joined { files: found, open: None, read: 0, total: layout.total(), progress, failed: None };
+    let mut joined =
+        Joined { files: found, open: None, read: 0, total: layout.total(), progress, failed: None };
     let hashes = hash_pieces(&mut joined, layout.piece_size());
     match (joined.failed.take(), hashes) {
         (Some(error), _) => Err(error),
@@ -274,13 +275,17 @@ mod tests {
         #[cfg(unix)]
         {
             std::os::unix::fs::symlink("/etc/passwd", path("hollow/link")).unwrap();
-            assert!(matches!(make(&path("hollow"), 4), Err(CreateError::NotAFile(at)) if at.ends_with("link")));
+            assert!(
+                matches!(make(&path("hollow"), 4), Err(CreateError::NotAFile(at)) if at.ends_with("link"))
+            );
         }
     }
 
     #[test]
     fn pieces_grow_with_the_content() {
-        for (total, size) in [(0, 16 << 10), (1 << 30, 512 << 10), ((1 << 30) + 1, 1 << 20), (1 << 40, 16 << 20)] {
+        for (total, size) in
+            [(0, 16 << 10), (1 << 30, 512 << 10), ((1 << 30) + 1, 1 << 20), (1 << 40, 16 << 20)]
+        {
             assert_eq!(usual_piece_size(total), size, "{total}");
         }
     }

@@ -19,6 +19,7 @@ mod other_clients;
 mod reference;
 mod run;
 mod scenarios;
+mod seed_and_get;
 mod several_files;
 mod sharing;
 mod sockets;

@@ -17,7 +17,7 @@ pub(in crate::cli) struct OneOf {
 
 impl OneOf {
     /// A peer among strangers.
-    pub(super) const ALONE: OneOf = OneOf { number: 1, count: 1 };
+    pub(in crate::cli) const ALONE: OneOf = OneOf { number: 1, count: 1 };
 
     pub(super) fn index(self) -> PeerIndex {
         PeerIndex(self.number - 1)

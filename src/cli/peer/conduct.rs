@@ -9,6 +9,7 @@ use crate::net::host::Links;
 use crate::peer::policy::Policy;
 use crate::scenario::file::{Overrides, from_text};
 use crate::time::Span;
+use crate::torrent::metainfo::Metainfo;
 use crate::units::{Rate, parse_rate};
 
 /// What a peer does differently from others.
@@ -63,6 +64,13 @@ impl Conduct {
         let overrides = Overrides { set: self.settings(), ..Overrides::default() };
         let read = from_text(Path::new("peer.toml"), ANY_SCENARIO.to_owned(), &overrides);
         Ok(read.map_err(|error| Usage(error.to_string()))?.base.policy)
+    }
+
+    /// The same for this torrent. BEP 27: of a private one's peers nobody is told but by its trackers.
+    pub(super) fn policy_for(&self, metainfo: &Metainfo) -> anyhow::Result<Policy> {
+        let mut policy = self.policy()?;
+        policy.peer_exchange &= !metainfo.private;
+        Ok(policy)
     }
 
     fn settings(&self) -> Vec<String> {

@@ -12,9 +12,10 @@ use crate::driver::processes::words::Order;
 use crate::scenario::file::{Overrides, load};
 
 /// What the run says instead.
-const OF_A_PEER_ALONE: [&str; 11] = [
+const OF_A_PEER_ALONE: [&str; 12] = [
     "listen",
     "trackers",
+    "peers",
     "on_complete",
     "records",
     "name",

@@ -8,6 +8,7 @@ use anyhow::Context;
 
 use crate::cli::Usage;
 use crate::net::store::Store;
+use crate::torrent::bitfield::Bitfield;
 use crate::torrent::metainfo::Metainfo;
 
 /// The folder of block files beside which the whole file is rebuilt.
@@ -15,11 +16,13 @@ const BLOCKS: &str = "blocks";
 
 /// A folder that was looked at, and the form its pieces have.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(in crate::cli) struct Place {
     /// Where the whole file is in the end, or the folder of several.
     file: PathBuf,
     dir: PathBuf,
     form: Form,
+    /// Nothing is there that could hold a piece.
+    is_new: bool,
 }
 
 #[derive(Debug)]
@@ -33,15 +36,18 @@ enum Form {
 
 impl Place {
     /// Looks, and touches nothing.
-    pub(super) fn find(dir: &Path, metainfo: &Metainfo) -> anyhow::Result<Place> {
+    pub(in crate::cli) fn find(dir: &Path, metainfo: &Metainfo) -> anyhow::Result<Place> {
         let (file, blocks) = (dir.join(&metainfo.name), dir.join(BLOCKS));
+        let at = |file, form, is_new| Place { file, dir: dir.to_path_buf(), form, is_new };
         if !metainfo.is_single_file() {
-            return Ok(Place { file, dir: dir.to_path_buf(), form: Form::Several });
+            let mut kept = metainfo.files.iter().filter(|file| !file.padding && file.length > 0);
+            let is_new = !kept.any(|file| exists(&dir.join(&file.path)));
+            return Ok(at(file, Form::Several, is_new));
         }
         let form = if blocks.is_dir() { Form::Blocks(blocks) } else { Form::One };
         match std::fs::metadata(&file) {
             Ok(there) if there.len() != metainfo.total() => Err(Usage(format!(
-                "{} has {} bytes, the torrent's file {}: it is another one; move it away or choose another --dir",
+                "{} has {} bytes, the torrent's file {}: it is another one; move it away or choose another folder",
                 file.display(),
                 there.len(),
                 metainfo.total()
@@ -50,16 +56,44 @@ impl Place {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(error).with_context(|| format!("cannot look at {}", file.display()))
             }
-            _ => Ok(Place { file, dir: dir.to_path_buf(), form }),
+            there => {
+                let is_new = there.is_err() && matches!(form, Form::One);
+                Ok(at(file, form, is_new))
+            }
         }
     }
 
+    /// The content itself, which has to be there: as one file, whatever its name, or as the torrent's folder.
+    pub(in crate::cli) fn of_content(content: &Path, metainfo: &Metainfo) -> anyhow::Result<Place> {
+        let other = |what: String| -> anyhow::Error {
+            Usage(format!("{} is not what the torrent describes: {what}", content.display())).into()
+        };
+        let dir = content.parent().unwrap_or(content).to_path_buf();
+        let (is_one, form) =
+            if metainfo.is_single_file() { (true, Form::One) } else { (false, Form::Several) };
+        if !is_one && content.file_name() != Some(metainfo.name.as_ref()) {
+            return Err(other(format!("that is a folder named {}", metainfo.name)));
+        }
+        for file in metainfo.files.iter().filter(|file| !file.padding) {
+            let at = if is_one { content.to_path_buf() } else { dir.join(&file.path) };
+            match at.symlink_metadata() {
+                Ok(there) if there.is_file() && there.len() == file.length => {}
+                Ok(there) if there.is_file() => {
+                    let (bytes, wanted) = (there.len(), file.length);
+                    return Err(other(format!("{} has {bytes} bytes, not {wanted}", at.display())));
+                }
+                _ => return Err(other(format!("{} is no file", at.display()))),
+            }
+        }
+        Ok(Place { file: content.to_path_buf(), dir, form, is_new: false })
+    }
+
     /// Where the whole file will be, or the folder of several.
-    pub(super) fn file(&self) -> &Path {
+    pub(in crate::cli) fn file(&self) -> &Path {
         &self.file
     }
 
-    pub(super) fn open(&self, metainfo: &Metainfo) -> anyhow::Result<Store> {
+    pub(in crate::cli) fn open(&self, metainfo: &Metainfo) -> anyhow::Result<Store> {
         let (layout, hashes) = (metainfo.layout, metainfo.piece_hashes.clone().into());
         let store = match &self.form {
             Form::Blocks(blocks) => Store::in_blocks(layout, hashes, blocks)?,
@@ -69,11 +103,21 @@ impl Place {
         Ok(store)
     }
 
+    /// Which pieces are there. Of files that were not there before it was opened, none is read.
+    pub(in crate::cli) fn scan(&self, store: &Store) -> Bitfield {
+        if self.is_new { Bitfield::empty(store.layout().pieces()) } else { store.scan() }
+    }
+
     /// The whole file, once every piece is stored: rebuilt where the pieces are block files.
-    pub(super) fn finish(&self, store: &Store) -> anyhow::Result<&Path> {
+    pub(in crate::cli) fn finish(&self, store: &Store) -> anyhow::Result<&Path> {
         if matches!(self.form, Form::Blocks(_)) {
             store.rebuild(&self.file)?;
         }
         Ok(&self.file)
     }
+}
+
+/// Whatever it is, and where it cannot be looked at too.
+fn exists(path: &Path) -> bool {
+    !path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }

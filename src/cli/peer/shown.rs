@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::records::RecordLines;
+use super::records::{Beginning, RecordLines};
 use crate::event::{Event, Record};
 use crate::id::PeerIndex;
 use crate::time::Time;
@@ -21,6 +21,13 @@ impl Shown {
         let style = ProgressStyle::with_template("{bar:40} {pos}/{len} pieces  {eta} left");
         let bar = ProgressBar::new(u64::from(have.pieces())).with_position(u64::from(have.count()));
         Shown { me, bar: bar.with_style(style.expect("the template is constant and well formed")), lines }
+    }
+
+    /// Before anything happens.
+    pub(super) fn begin(&mut self, beginning: &Beginning<'_>) {
+        if let Some(lines) = &mut self.lines {
+            lines.begin(beginning);
+        }
     }
 
     pub(super) fn show(&mut self, records: &[Record]) {

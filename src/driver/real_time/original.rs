@@ -51,8 +51,7 @@ impl Original {
         .map_err(failed())?;
         // BEP 27: peers hear of one another through their tracker alone, unless peer exchange is what is asked for.
         let private = !scenario.policy.peer_exchange;
-        let draft =
-            Draft { name: &name, files: None, layout, piece_hashes: &hashes, announce: &[], private };
+        let draft = Draft { name: &name, files: None, layout, piece_hashes: &hashes, announce: &[], private };
         let (torrent, metainfo) = draft.build().map_err(|error| {
             DriverError::Unsupported(format!("no torrent can be made of the content {name}: {error}"))
         })?;

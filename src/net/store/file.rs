@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::id::{Block, PieceIndex};
 use crate::net::store::StoreError;
-use crate::net::store::positioned::{read_exact_at, write_all_at};
+use crate::net::store::positioned::{open, read_exact_at, write_all_at};
 use crate::torrent::layout::Layout;
 
 #[derive(Debug)]
@@ -23,17 +23,17 @@ impl SingleFile {
         if path.is_symlink() {
             return Err(StoreError::Link(path.to_path_buf()));
         }
-        let open = || {
+        let prepare = || {
             if let Some(folder) = path.parent() {
                 std::fs::create_dir_all(folder)?;
             }
-            let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
+            let file = open(File::options().read(true).write(true).create(true).truncate(false), path)?;
             if file.metadata()?.len() != layout.total() {
                 file.set_len(layout.total())?;
             }
             Ok(file)
         };
-        match open() {
+        match prepare() {
             Ok(file) => Ok(SingleFile::on(layout, path.to_path_buf(), file)),
             Err(source) => Err(StoreError::Write { path: path.to_path_buf(), source }),
         }

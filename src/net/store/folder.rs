@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use crate::id::{Block, PieceIndex};
 use crate::net::store::StoreError;
-use crate::net::store::positioned::{read_exact_at, write_all_at};
+use crate::net::store::positioned::{open as open_kept, read_exact_at, write_all_at};
 use crate::torrent::extents::{Extent, Extents};
 use crate::torrent::layout::Layout;
 use crate::torrent::metainfo::{self, Metainfo};
@@ -137,7 +137,7 @@ impl Folder {
             Some((_, file)) => file,
             None => {
                 self.look(at).map_err(io::Error::other)?;
-                Arc::new(File::options().read(true).write(true).open(self.path(at))?)
+                Arc::new(open_kept(File::options().read(true).write(true), &self.path(at))?)
             }
         };
         open.push_front((at, Arc::clone(&file)));

@@ -1,7 +1,19 @@
 //! Reading and writing at a position, without a cursor that several workers would have to share.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
+use std::path::Path;
+
+/// To read and write; to read alone where the system forbids the other. That is enough for a seed, and a write will say
+/// what is wrong.
+pub(super) fn open(to_read_and_write: &OpenOptions, path: &Path) -> io::Result<File> {
+    to_read_and_write.open(path).or_else(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            File::open(path).map_err(|_| error)
+        }
+        _ => Err(error),
+    })
+}
 
 #[cfg(unix)]
 pub(super) fn write_all_at(file: &File, data: &[u8], offset: u64) -> io::Result<()> {

@@ -168,14 +168,8 @@ mod tests {
     #[test]
     fn a_draft_that_could_not_be_read_back_is_refused() {
         let layout = Layout::new(5, 4, 2).unwrap();
-        let draft = Draft {
-            name: "..",
-            files: None,
-            layout,
-            piece_hashes: &[],
-            announce: &[],
-            private: true,
-        };
+        let draft =
+            Draft { name: "..", files: None, layout, piece_hashes: &[], announce: &[], private: true };
         assert!(matches!(draft.build(), Err(MetainfoError::Name(_))));
         let draft = Draft { name: "a", ..draft };
         assert_eq!(draft.build().unwrap_err(), MetainfoError::PieceCount { listed: 0, pieces: 2 });

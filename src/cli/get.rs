@@ -1,0 +1,71 @@
+//! `minibit get`: a torrent's content, downloaded to files.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Exit;
+use super::peer::{Conduct, Place, Reach, read_metainfo};
+use super::quantity::time;
+use super::transfer::{Output, Transfer, Until};
+
+/// Downloads what a .torrent file describes, and ends when it is there.
+///
+/// Every piece is checked against its hash before it counts. What is there already is checked too and stays: after an
+/// interruption the same command goes on. Progress goes to stderr, and one line to stdout at the end: bytes, time, mean rate,
+/// peers and share ratio. Ends with 0 when everything is there, with 3 when it is not within --timeout.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The .torrent file
+    torrent: PathBuf,
+    /// Where the file or the folder of files is to be
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    to: PathBuf,
+    /// Give up when it is not there within this time, as `30 s` or `10 min`
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    timeout: Option<Duration>,
+    /// Seed when it is there, until Ctrl-C
+    #[arg(long)]
+    stay: bool,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    reach: Reach,
+    #[command(flatten)]
+    conduct: Conduct,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
+    let began = Instant::now();
+    let metainfo = read_metainfo(&args.torrent)?;
+    let tiers = args.reach.some_tiers(&metainfo)?;
+    let place = Arc::new(Place::find(&args.to, &metainfo)?);
+    let store = Arc::new(place.open(&metainfo)?);
+    let have = place.scan(&store);
+    let transfer = Transfer {
+        began,
+        torrent: &args.torrent,
+        metainfo: &metainfo,
+        place,
+        store,
+        have,
+        reach: &args.reach,
+        tiers,
+        conduct: &args.conduct,
+        output: args.output,
+        until: Until { complete: !args.stay, complete_within: args.timeout, ..Until::default() },
+        tells_address: args.stay,
+    };
+    let ended = transfer.run()?;
+    if ended.exit == Exit::Done && !ended.is_complete {
+        let (pieces, peers) = (ended.pieces, ended.peers);
+        let of = metainfo.layout.pieces();
+        let advice = match peers {
+            0 => "no peer was reached: is the tracker right, and does anybody seed?",
+            _ => "the same command goes on from there",
+        };
+        eprintln!("minibit: not complete within the --timeout: {pieces} of {of} pieces; {advice}");
+        return Ok(Exit::Unfinished);
+    }
+    Ok(ended.exit)
+}

@@ -1,0 +1,171 @@
+//! `minibit seed`: a file or a folder, shared.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use indicatif::ProgressBar;
+
+use super::peer::{Conduct, Place, Reach, read_metainfo};
+use super::quantity::{size, time};
+use super::split::progress_bar;
+use super::transfer::{Output, Transfer, Until};
+use super::{Exit, Usage};
+use crate::torrent::bitfield::Bitfield;
+use crate::torrent::create::{CreateError, Order, create};
+use crate::torrent::layout::Layout;
+use crate::torrent::metainfo::Metainfo;
+
+/// Shares a file, or a folder with everything in it, until Ctrl-C.
+///
+/// Writes the .torrent file that others need for `minibit get` or for any other client, unless it is there already: then the
+/// content is checked against it. Progress goes to stderr. On stdout it says `torrent: FILE` and `listening on IP:PORT`, and
+/// one line at the end: what it sent, to how many peers, how fast, and the share ratio.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The file or folder
+    #[arg(value_name = "FILE")]
+    content: PathBuf,
+    /// The .torrent file: used where it exists, written otherwise [default: FILE.torrent, beside the file]
+    #[arg(long, value_name = "FILE")]
+    torrent: Option<PathBuf>,
+    /// Bytes that are hashed together in a new .torrent, as `256KiB` [default: what suits the content]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    piece_size: Option<u32>,
+    /// Let a new .torrent forbid clients to find peers but through its trackers (BEP 27)
+    #[arg(long)]
+    private: bool,
+    /// Leave when this many times the content's length has been sent
+    #[arg(long, value_name = "RATIO", value_parser = ratio)]
+    until_ratio: Option<f64>,
+    /// Leave after this time, as `10 min`
+    #[arg(long = "for", value_name = "TIME", value_parser = time)]
+    lasting: Option<Duration>,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    reach: Reach,
+    #[command(flatten)]
+    conduct: Conduct,
+}
+
+fn ratio(text: &str) -> Result<f64, String> {
+    let ratio = text.parse().ok().filter(|ratio: &f64| ratio.is_finite() && *ratio > 0.0);
+    ratio.ok_or_else(|| "must be a number above 0".to_owned())
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
+    let began = Instant::now();
+    let content = resolved(&args.content)?;
+    let torrent = match &args.torrent {
+        Some(torrent) => torrent.clone(),
+        None => content.with_added_extension("torrent"),
+    };
+    let is_new = !torrent.exists();
+    let metainfo = if is_new { make(args, &content, &torrent)? } else { take(args, &torrent)? };
+    let place = Place::of_content(&content, &metainfo)?;
+    let store = place.open(&metainfo)?;
+    // What has just been hashed need not be hashed again.
+    let have = if is_new { Bitfield::full(metainfo.layout.pieces()) } else { store.scan() };
+    if !have.is_full() {
+        let (wrong, of) = (have.pieces() - have.count(), have.pieces());
+        return Err(Usage(format!(
+            "{} is not what {} describes: {wrong} of {of} pieces differ; name another --torrent, or remove it to have it made anew",
+            args.content.display(),
+            torrent.display(),
+        ))
+        .into());
+    }
+    let tiers = args.reach.tiers(&metainfo);
+    if tiers.is_empty() && !args.output.is_quiet() {
+        eprintln!("note: no tracker (--tracker URL): others come with `minibit get … --peer IP:PORT`");
+    }
+    args.output.say(&format!("torrent: {}", torrent.display()));
+    let transfer = Transfer {
+        began,
+        torrent: &torrent,
+        metainfo: &metainfo,
+        place: Arc::new(place),
+        store: Arc::new(store),
+        have,
+        reach: &args.reach,
+        tiers,
+        conduct: &args.conduct,
+        output: args.output,
+        until: Until { ratio: args.until_ratio, time: args.lasting, ..Until::default() },
+        tells_address: true,
+    };
+    Ok(transfer.run()?.exit)
+}
+
+/// Its own name and place, where `.` or a link was given.
+fn resolved(content: &Path) -> anyhow::Result<PathBuf> {
+    let resolved = content
+        .canonicalize()
+        .map_err(|error| Usage(format!("cannot read {}: {error}", content.display())))?;
+    if resolved.is_file() && resolved.extension().is_some_and(|extension| extension == "torrent") {
+        let torrent = content.display();
+        return Err(Usage(format!(
+            "{torrent} is a .torrent file; name what it describes: minibit seed FILE --torrent {torrent}"
+        ))
+        .into());
+    }
+    Ok(resolved)
+}
+
+/// A new torrent, written where none is.
+fn make(args: &Args, content: &Path, torrent: &Path) -> anyhow::Result<Metainfo> {
+    let beside = torrent.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = beside.canonicalize();
+    let folder = folder.map_err(|error| Usage(format!("cannot write to {}: {error}", beside.display())))?;
+    if content.is_dir() && folder.starts_with(content) {
+        return Err(Usage(format!(
+            "{} would lie in the folder that it describes; choose another --torrent",
+            torrent.display()
+        ))
+        .into());
+    }
+    let announce: Vec<Vec<String>> = args.reach.trackers.iter().map(|url| vec![url.to_string()]).collect();
+    let order = Order { content, piece_size: args.piece_size, announce: &announce, private: args.private };
+    let bar = if args.output.is_quiet() { ProgressBar::hidden() } else { progress_bar() };
+    let made = create(&order, &mut |done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+    });
+    bar.finish_and_clear();
+    let (bytes, metainfo) = made.map_err(blame)?;
+    let written = File::create_new(torrent).and_then(|mut file| file.write_all(&bytes));
+    if written.is_err() {
+        // Half of it helps nobody; that it cannot be removed either changes nothing.
+        let _ = fs::remove_file(torrent);
+    }
+    written.with_context(|| format!("cannot write {} (--torrent)", torrent.display()))?;
+    if metainfo.layout.piece_size() < Layout::STANDARD_BLOCK {
+        eprintln!("note: other BitTorrent clients expect pieces of at least 16 KiB (--piece-size 16KiB)");
+    }
+    Ok(metainfo)
+}
+
+fn take(args: &Args, torrent: &Path) -> anyhow::Result<Metainfo> {
+    let metainfo = read_metainfo(torrent)?;
+    let size = metainfo.layout.piece_size();
+    if args.piece_size.is_some_and(|wanted| wanted != size) || (args.private && !metainfo.private) {
+        return Err(Usage(format!(
+            "{} exists and says otherwise than --piece-size or --private; remove it, or name another --torrent",
+            torrent.display()
+        ))
+        .into());
+    }
+    Ok(metainfo)
+}
+
+/// What the system refuses is a failure; the rest is for the user to mend.
+fn blame(error: CreateError) -> anyhow::Error {
+    match error {
+        CreateError::Io { .. } | CreateError::Changed(_) => error.into(),
+        _ => Usage(error.to_string()).into(),
+    }
+}

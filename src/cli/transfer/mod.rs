@@ -1,0 +1,205 @@
+//! A file's transfer in the foreground, as `minibit seed` and `minibit get` do it: how far it is on stderr, what became of
+//! it as one line on stdout. Knows a peer's stay, and not whether it gives or takes.
+
+mod meter;
+mod progress;
+mod summary;
+
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Exit;
+use super::peer::{Company, Conduct, Finishing, OneOf, Place, Reach, Stay};
+use crate::cli::unrepeatable_random_seed;
+use crate::event::{Event, Record};
+use crate::net::announce::TrackerUrl;
+use crate::net::clock::Clock;
+use crate::net::host::HostEnd;
+use crate::net::store::Store;
+use crate::torrent::bitfield::Bitfield;
+use crate::torrent::metainfo::Metainfo;
+use meter::Meter;
+use progress::Progress;
+
+/// What is heard and seen of a transfer.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(super) struct Output {
+    /// Show no progress
+    #[arg(short, long)]
+    quiet: bool,
+    /// Print what became of it as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Output {
+    pub(super) fn is_quiet(self) -> bool {
+        self.quiet
+    }
+
+    /// Something that a script may wait for: on stdout, unless that is to hold JSON alone. The transfer goes on where
+    /// nobody hears it.
+    pub(super) fn say(self, line: &str) {
+        let _ = if self.json { writeln!(io::stderr(), "{line}") } else { writeln!(io::stdout(), "{line}") };
+    }
+}
+
+/// When it is over, if no signal comes before.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Until {
+    /// The content is whole.
+    pub complete: bool,
+    /// So much of the content's length has been sent.
+    pub ratio: Option<f64>,
+    /// So long after the command's start, whatever has come by then.
+    pub time: Option<Duration>,
+    /// The same, as long as something is missing.
+    pub complete_within: Option<Duration>,
+}
+
+/// What is transferred, and how.
+pub(super) struct Transfer<'a> {
+    /// When the command began: what the user waited for counts.
+    pub began: Instant,
+    pub torrent: &'a Path,
+    pub metainfo: &'a Metainfo,
+    pub place: Arc<Place>,
+    pub store: Arc<Store>,
+    pub have: Bitfield,
+    pub reach: &'a Reach,
+    pub tiers: Vec<Vec<TrackerUrl>>,
+    pub conduct: &'a Conduct,
+    pub output: Output,
+    pub until: Until,
+    /// Say where it listens, on stdout, before it begins.
+    pub tells_address: bool,
+}
+
+/// How a transfer ended.
+pub(super) struct Transferred {
+    pub exit: Exit,
+    pub is_complete: bool,
+    /// Verified pieces.
+    pub pieces: u32,
+    /// How many peers it was connected to at most.
+    pub peers: u32,
+}
+
+impl Transfer<'_> {
+    /// Takes part to the end, and prints the summary. Without a swarm where nothing is left to do.
+    pub(super) fn run(self) -> anyhow::Result<Transferred> {
+        let meter = Meter::new(self.metainfo, &self.have);
+        let mut onlooker = Onlooker {
+            progress: Progress::start(self.output.quiet),
+            meter,
+            began: self.began,
+            until: self.until,
+            address_to: self.tells_address.then_some(self.output),
+            place: Arc::clone(&self.place),
+            store: Arc::clone(&self.store),
+            whole_at: None,
+        };
+        let stay = Stay {
+            metainfo: self.metainfo,
+            reach: self.reach,
+            tiers: self.tiers,
+            conduct: self.conduct,
+            store: self.store,
+            have: &self.have,
+            one_of: OneOf::ALONE,
+            random_seed: unrepeatable_random_seed(),
+            clock: Clock::start(1.0),
+        };
+        let is_done = onlooker.meter.is_complete() && self.until.complete;
+        let stayed = if is_done {
+            self.place.finish(&stay.store).map(|_| Exit::Done)
+        } else {
+            stay.run(&mut onlooker)
+        };
+        onlooker.progress.end();
+        let summary = summary::Summary {
+            torrent: self.torrent,
+            file: self.place.file(),
+            metainfo: self.metainfo,
+            meter: &onlooker.meter,
+            took: self.began.elapsed(),
+            whole_after: onlooker.whole_at.map(|at| at - self.began),
+        };
+        let line = if self.output.json { summary.json() } else { summary.text() };
+        writeln!(io::stdout(), "{line}")?;
+        Ok(Transferred {
+            exit: stayed?,
+            is_complete: onlooker.meter.is_complete(),
+            pieces: onlooker.meter.pieces(),
+            peers: onlooker.meter.most_peers(),
+        })
+    }
+}
+
+struct Onlooker {
+    progress: Progress,
+    meter: Meter,
+    began: Instant,
+    until: Until,
+    address_to: Option<Output>,
+    place: Arc<Place>,
+    store: Arc<Store>,
+    /// When the last piece was there.
+    whole_at: Option<Instant>,
+}
+
+impl Company for Onlooker {
+    fn asked_every(&self) -> Duration {
+        self.progress.every()
+    }
+
+    fn begins(&mut self, addr: SocketAddr) {
+        if let Some(output) = self.address_to {
+            output.say(&format!("listening on {addr}"));
+        }
+    }
+
+    fn sees(&mut self, records: &[Record]) {
+        for record in records {
+            self.meter.count(&record.event);
+            match &record.event {
+                Event::Completed => self.whole_at = Some(Instant::now()),
+                // They come and go.
+                Event::Disconnected { .. } => {}
+                event => {
+                    if let Some(line) = super::peer::printed(event) {
+                        self.progress.say(&line);
+                    }
+                }
+            }
+        }
+    }
+
+    fn finishing(&self) -> Finishing {
+        let (place, store) = (Arc::clone(&self.place), Arc::clone(&self.store));
+        Box::new(move || place.finish(&store).map(|_| ()))
+    }
+
+    fn is_finished(&mut self) {
+        self.meter.finished();
+        if !self.until.complete {
+            let file: PathBuf = self.place.file().to_owned();
+            self.progress.say(&format!("complete: {}; seeding on", file.display()));
+        }
+    }
+
+    fn is_over(&mut self) -> bool {
+        let (now, until) = (self.began.elapsed(), self.until);
+        self.progress.show(&mut self.meter, now);
+        let whole = self.meter.is_complete();
+        (whole && until.complete)
+            || until.ratio.is_some_and(|ratio| self.meter.ratio() >= ratio)
+            || until.time.is_some_and(|time| now >= time)
+            || (!whole && until.complete_within.is_some_and(|time| now >= time))
+    }
+
+    fn ends(&mut self, _: Event, _: &HostEnd) {}
+}

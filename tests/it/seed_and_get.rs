@@ -1,0 +1,176 @@
+//! `minibit seed` and `minibit get` as a user meets them: a file or a folder goes from one to the other.
+
+use std::fs;
+use std::path::Path;
+
+use minibit::torrent::metainfo::Metainfo;
+use serde_json::Value;
+
+use crate::command::{Folder, Running};
+
+/// Bytes that no two pieces share.
+fn bytes(length: u32) -> Vec<u8> {
+    (0..length.div_ceil(4))
+        .flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes())
+        .collect::<Vec<u8>>()[..length as usize]
+        .to_vec()
+}
+
+/// A seed without a tracker, and where it listens.
+fn seed(folder: &Folder, content: &str, more: &[&str]) -> (Running, String) {
+    let seed = folder.start(&[&["seed", content], more].concat());
+    let addr = seed.says("listening on ");
+    (seed, addr)
+}
+
+fn summary(line: &str) -> Value {
+    serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+}
+
+#[test]
+#[cfg(unix)]
+fn a_file_goes_from_seed_to_get_through_a_tracker() {
+    let folder = Folder::new();
+    let story = bytes(1_000_001);
+    folder.file("story.txt", &story);
+    let tracker = folder.start(&["tracker", "--http", "127.0.0.1:0", "--log"]);
+    let url = tracker.says("listening on ");
+    let seed = folder.start(&["seed", "story.txt", "--tracker", &url, "--private"]);
+    let torrent = seed.says("torrent: ");
+    assert_eq!(Path::new(&torrent), folder.path("story.txt.torrent").canonicalize().unwrap());
+    tracker.says_somewhere("came");
+
+    let got = folder.minibit(&["get", "story.txt.torrent", "--to", "new", "--quiet"]);
+    let line = got.done();
+    assert!(line.starts_with("complete: new/story.txt: 1000001 bytes in "), "{line}");
+    assert!(line.ends_with("with 1 peer; sent 0 bytes, ratio 0.00\n"), "{line}");
+    assert_eq!(got.stderr(), "");
+    assert!(fs::read(folder.path("new/story.txt")).unwrap() == story);
+    tracker.says_somewhere("left");
+
+    // In good order: the tracker hears of it, and the seed says what it did.
+    seed.interrupt();
+    let said = seed.says("complete: ");
+    assert!(
+        said.contains("1000001 bytes; sent 1000001 bytes in ") && said.ends_with("to 1 peer, ratio 1.00"),
+        "{said}"
+    );
+    tracker.says_somewhere("left");
+    assert_eq!(seed.code(), 130);
+
+    let metainfo = Metainfo::parse(&fs::read(torrent).unwrap()).unwrap();
+    assert_eq!((metainfo.announce, metainfo.private), (vec![vec![url]], true));
+}
+
+#[test]
+fn a_folder_goes_with_odd_lengths_and_an_empty_file_and_the_seed_leaves_at_its_ratio() {
+    let folder = Folder::new();
+    let files =
+        [("all/first.bin", 30_001), ("all/nothing", 0), ("all/sub/deeper/x", 1), ("all/sub/y.bin", 70_003)];
+    for (path, length) in files {
+        folder.file(path, bytes(length));
+    }
+    let (seed, addr) = seed(&folder, "all", &["--piece-size", "16KiB", "--until-ratio", "1"]);
+    let got = folder.minibit(&["get", "all.torrent", "--to", "new", "--peer", &addr, "--json"]);
+    let said = summary(&got.done());
+    assert_eq!(
+        (&said["complete"], &said["downloaded_bytes"], &said["peers_most"]),
+        (&true.into(), &100_005.into(), &1.into())
+    );
+    for (path, length) in files {
+        assert!(fs::read(folder.path(&format!("new/{path}"))).unwrap() == bytes(length), "{path}");
+    }
+    assert_eq!(seed.code(), 0);
+
+    // All is there: nobody is asked.
+    let again = folder.minibit(&["get", "all.torrent", "--to", "new", "--peer", &addr, "--json"]);
+    let said = summary(&again.done());
+    assert_eq!((&said["already_there_bytes"], &said["peers_most"]), (&100_005.into(), &0.into()));
+}
+
+#[test]
+fn a_download_that_was_killed_goes_on_with_what_is_there() {
+    let folder = Folder::new();
+    let story = bytes(640 * 1024);
+    folder.file("story.txt", &story);
+    let (_seed, addr) = seed(&folder, "story.txt", &["--piece-size", "16KiB"]);
+    let get = ["get", "story.txt.torrent", "--to", "new", "--peer", &addr];
+    let slow = folder.start(&[&get[..], &["--download", "400 KiB/s"]].concat());
+    let begun = folder.path("new/story.txt");
+    // Written from its end or its middle: some piece is there.
+    let some = || {
+        fs::read(&begun)
+            .is_ok_and(|there| there.chunks(16_384).zip(story.chunks(16_384)).any(|(a, b)| a == b))
+    };
+    let seen = (0..5_000).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        some()
+    });
+    assert!(seen, "nothing came");
+    drop(slow);
+    assert!(fs::read(&begun).unwrap() != story, "it was too fast to be killed");
+
+    let said = summary(&folder.minibit(&[&get[..], &["--json"]].concat()).done());
+    let (already, downloaded) =
+        (said["already_there_bytes"].as_u64().unwrap(), said["downloaded_bytes"].as_u64().unwrap());
+    assert!(already >= 16_384, "{said}");
+    assert_eq!(already + downloaded, story.len() as u64);
+    assert!(fs::read(&begun).unwrap() == story);
+}
+
+#[test]
+fn get_stays_as_a_seed_where_it_is_told_to_and_tells_its_address_to_others() {
+    let folder = Folder::new();
+    folder.file("story.txt", bytes(50_000));
+    let (first, addr) = seed(&folder, "story.txt", &["--until-ratio", "1"]);
+    let get = |to| vec!["get", "story.txt.torrent", "--to", to];
+    let stays = folder.start(&[&get("one")[..], &["--peer", &addr, "--stay"]].concat());
+    let addr = stays.says("listening on ");
+    // The first seed is gone when the second comes: only the one that stays has it.
+    assert_eq!(first.code(), 0);
+    folder.minibit(&[&get("two")[..], &["--peer", &addr]].concat()).done();
+    assert!(fs::read(folder.path("two/story.txt")).unwrap() == bytes(50_000));
+}
+
+#[test]
+fn a_get_that_finds_nobody_gives_up_in_time_and_says_why() {
+    let folder = Folder::new();
+    folder.file("story.txt", bytes(50_000));
+    folder.minibit(&["seed", "story.txt", "--for", "100 ms"]).done();
+    let get = ["get", "story.txt.torrent", "--to", "new"];
+    folder.minibit(&get).fails(2, "name one with --tracker URL, or a peer with --peer");
+    let nobody = [&get[..], &["--tracker", "http://127.0.0.1:1/announce", "--timeout", "300 ms"]].concat();
+    let gave_up = folder.minibit(&nobody);
+    gave_up.fails(3, "not complete within the --timeout: 0 of 4 pieces; no peer was reached");
+    assert!(gave_up.stdout().starts_with("incomplete: new/story.txt: 0 bytes in "), "{}", gave_up.stdout());
+}
+
+#[test]
+fn what_is_not_what_the_torrent_describes_is_not_seeded() {
+    let folder = Folder::new();
+    folder.file("story.txt", bytes(50_000));
+    folder.file("all/a", bytes(7));
+    let brief = ["--for", "50 ms"];
+    folder.minibit(&[&["seed", "story.txt"], &brief[..]].concat()).done();
+    folder.minibit(&[&["seed", "all"], &brief[..]].concat()).done();
+    // What is there is used again.
+    let before = folder.everything();
+    folder.minibit(&[&["seed", "story.txt"], &brief[..]].concat()).done();
+    assert!(folder.everything() == before);
+
+    folder.minibit(&["seed", "story.txt", "--piece-size", "32KiB"]).fails(2, "exists and says otherwise");
+    folder.minibit(&["seed", "story.txt.torrent"]).fails(2, "minibit seed FILE --torrent");
+    folder.minibit(&["seed", "none"]).fails(2, "cannot read none");
+    folder
+        .minibit(&["seed", "all", "--torrent", "all/t.torrent"])
+        .fails(2, "in the folder that it describes");
+    folder.minibit(&["seed", "all", "--torrent", "story.txt.torrent"]).fails(2, "all is no file");
+    folder.file("story.txt", bytes(50_001));
+    folder.minibit(&["seed", "story.txt"]).fails(2, "has 50001 bytes, not 50000");
+    folder.file("story.txt", [1; 50_000]);
+    folder.minibit(&["seed", "story.txt"]).fails(2, "4 of 4 pieces differ");
+    fs::remove_file(folder.path("all/a")).unwrap();
+    folder.minibit(&["seed", "all"]).fails(2, "is no file");
+    assert!(!folder.path("all/a").exists(), "nothing is made in its place");
+    folder.minibit(&["get", "story.txt", "--peer", "127.0.0.1:1"]).fails(2, "story.txt is no torrent");
+}

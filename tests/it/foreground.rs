@@ -176,6 +176,7 @@ fn torrent(private: bool) -> (Vec<u8>, Metainfo) {
     let layout = Layout::new(1024, 1024, 1024).unwrap();
     let draft = Draft {
         name: "story.txt",
+        files: None,
         layout,
         piece_hashes: &[PieceHash::of([&content[..]])],
         announce: &[vec!["http://127.0.0.1:9/announce".to_owned()]],

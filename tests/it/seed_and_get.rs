@@ -89,6 +89,7 @@ fn a_folder_goes_with_odd_lengths_and_an_empty_file_and_the_seed_leaves_at_its_r
 }
 
 #[test]
+#[allow(clippy::disallowed_methods)] // no event says that another process has written
 fn a_download_that_was_killed_goes_on_with_what_is_there() {
     let folder = Folder::new();
     let story = bytes(640 * 1024);

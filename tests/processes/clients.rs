@@ -160,6 +160,31 @@ fn what_came_from_a_foreign_seed_is_known_by_its_address() {
 }
 
 #[test]
+fn settings_are_what_a_client_says_it_has_and_apart_from_them_what_it_was_only_told() {
+    if !networks() {
+        return;
+    }
+    for (client, setting, value, told, no_switch) in [
+        ("transmission", "upload-slots-per-torrent", "4", None, Some("encryption")),
+        ("aria2", "bt-max-peers", "40", None, Some("uTP")),
+        ("rqbit", "listens", "TCP 10.77.0.1:", Some("disable-lsd"), Some("peer exchange")),
+    ] {
+        if !has(client) {
+            continue;
+        }
+        let folder = Folder::new();
+        folder.file("guests.toml", scenario(client, "64 KiB/s"));
+        let ran = folder.minibit(&RUN);
+        assert_eq!(ran.code(), 0, "{}", ran.stderr());
+        let manifest = told_of_guest(&folder);
+        assert!(manifest["settings"][setting].as_str().unwrap().starts_with(value), "{manifest}");
+        assert_eq!(manifest.get("told").is_some(), told.is_some(), "{manifest}");
+        assert!(told.is_none_or(|told| manifest["told"].get(told).is_some()), "{manifest}");
+        assert!(no_switch.is_none_or(|what| manifest["no_switch"].to_string().contains(what)), "{manifest}");
+    }
+}
+
+#[test]
 fn a_client_that_is_missing_dies_or_hangs_is_its_cohorts_failure_and_the_others_go_on() {
     if !networks() {
         return;

@@ -85,15 +85,17 @@ pub(super) async fn ask(
     }
 }
 
-/// Returns once the process listens there, or has ended; whoever waits has a limit.
-pub(super) async fn wait_for(at: SocketAddr, process: &mut Child) -> Result<(), String> {
+/// Returns once the process listens there, with what it has said meanwhile, or has ended; whoever waits has a limit.
+pub(super) async fn wait_for(at: SocketAddr, process: &mut Child) -> Result<Vec<String>, String> {
+    let mut heard = Vec::new();
     while TcpStream::connect(at).await.is_err() {
         tokio::select! {
             () = sleep(PAUSE) => {}
-            said = process.next() => if !matches!(said, Some(Said::Lines(_))) {
-                return Err("its process ended by itself".to_owned());
+            said = process.next() => match said {
+                Some(Said::Lines(lines)) => heard.extend(lines),
+                Some(Said::Ended(_)) | None => return Err("its process ended by itself".to_owned()),
             }
         }
     }
-    Ok(())
+    Ok(heard)
 }

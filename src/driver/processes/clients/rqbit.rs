@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use hyper::Method;
 use serde_json::Value;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-use crate::driver::processes::child::Child;
+use crate::driver::processes::child::{Child, Said};
 use crate::scenario::Client;
 
 use super::answers::{by_octets, count};
@@ -22,6 +22,11 @@ use super::{Adapter, Seen, Settings, rpc};
 
 /// Between two questions while it checks its file.
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// The last of its first words.
+const LAST_OF_THEM: &str = "HTTP API";
+/// Between two of them.
+const HESITATION: Duration = Duration::from_millis(500);
 
 /// It would draw its pieces otherwise.
 const OCTETS: Option<(&str, &str)> = Some(("accept", "application/octet-stream"));
@@ -69,6 +74,8 @@ impl Adapter for Rqbit {
         command.args(switches.map(|name| format!("--{name}"))).arg("--ipv4-only");
         command.args(options.iter().map(|(name, value)| format!("--{name}={value}")));
         command.arg(format!("--http-api-listen-addr={at}"));
+        // Where it listens it tells nowhere else.
+        command.args(["-v", "info"]);
         command.args(["server", "start", "--disable-persistence"]).arg(&seat.folder);
         command.env("HOME", &seat.settings).env("XDG_CACHE_HOME", &seat.settings).current_dir(&seat.settings);
         let switches = switches.map(|name| (name.to_owned(), "true".to_owned()));
@@ -78,8 +85,13 @@ impl Adapter for Rqbit {
     }
 
     async fn get_ready(&mut self, process: &mut Child) -> Result<Settings, String> {
-        rpc::wait_for(self.at, process).await?;
+        let listens: Vec<String> =
+            self.first_words(process).await?.iter().filter_map(|line| listens(line)).collect();
         let mut effective = BTreeMap::new();
+        if !listens.is_empty() {
+            effective.insert("listens".to_owned(), listens.join(", "));
+            self.told.retain(|name, _| !name.starts_with("listen-"));
+        }
         let limits = self.get("/torrents/limits").await?.good()?.json()?;
         for (name, limit) in [("ratelimit-upload", "upload_bps"), ("ratelimit-download", "download_bps")] {
             effective.insert(
@@ -122,6 +134,19 @@ impl Adapter for Rqbit {
 }
 
 impl Rqbit {
+    /// What it says until it can be asked.
+    async fn first_words(&self, process: &mut Child) -> Result<Vec<String>, String> {
+        let mut heard = rpc::wait_for(self.at, process).await?;
+        while !heard.iter().any(|line| line.contains(LAST_OF_THEM)) {
+            match timeout(HESITATION, process.next()).await {
+                Ok(Some(Said::Lines(lines))) => heard.extend(lines),
+                // It has others, or none: then it has only been told.
+                Ok(_) | Err(_) => break,
+            }
+        }
+        Ok(heard)
+    }
+
     async fn status(&self) -> Result<Value, String> {
         let status = self.get("/torrents/0/stats/v1").await?.good()?.json()?;
         match status["error"].as_str() {
@@ -136,5 +161,26 @@ impl Rqbit {
 
     async fn post(&self, path: &str, body: Vec<u8>) -> Result<(), String> {
         rpc::ask(Method::POST, self.at, path, None, body).await?.good().map(drop)
+    }
+}
+
+/// `TCP 10.77.0.1:10292`: what it says it listens for, and where; uTP too, if it did.
+fn listens(line: &str) -> Option<String> {
+    let (_, rest) = line.split_once("Listening on ")?;
+    let (place, _) = rest.split_once(" for incoming ")?;
+    Some(if rest.contains("uTP") { format!("uTP over {place}") } else { place.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_it_listens_for_is_in_its_first_words() {
+        let said = "\u{1b}[32m INFO\u{1b}[0m librqbit::listen: Listening on TCP 10.77.0.1:10292 for incoming peer connections\n";
+        assert_eq!(listens(said).as_deref(), Some("TCP 10.77.0.1:10292"));
+        let said = "Listening on UDP 10.77.0.1:10292 for incoming uTP peer connections";
+        assert_eq!(listens(said).as_deref(), Some("uTP over UDP 10.77.0.1:10292"));
+        assert_eq!(listens("started HTTP API at http://10.77.1.2:9091"), None);
     }
 }

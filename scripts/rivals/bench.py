@@ -38,7 +38,10 @@ def parse(parser):
     options = parser.parse_args()
     if not (1 <= options.rounds <= 50 and options.timeout <= 600 and options.quiet_wait <= 60):
         parser.error("at most 50 rounds, 600 s for a turn, 60 s of waiting")
-    options.programs = options.programs.split(",")
+    known, options.programs = parser.get_default("programs").split(","), options.programs.split(",")
+    for name in options.programs:
+        if name not in known and not name.startswith("minibit:"):
+            parser.error(f"no program {name}; there are {', '.join(known)}, and minibit:PATH for another build")
     if "minibit" in options.programs and os.environ.get("MINIBIT_NAMESPACE") != "private":
         subprocess.run(["cargo", "build", "--quiet", "--release"], cwd=REPOSITORY, check=True, timeout=1800)
     return options
@@ -117,12 +120,13 @@ def is_content(path, digest):
 class Program:
     """A program that ends with this one, at the latest with the block it is started in."""
 
-    def __init__(self, command, log, stdin=subprocess.DEVNULL, stdout=None, **options):
+    def __init__(self, command, log, stdin=subprocess.DEVNULL, stdout=None, stderr=None, **options):
         self.name = pathlib.Path(str(command[0])).name
         self.log = log
         bound = ["setpriv", "--pdeathsig", "KILL", *(str(word) for word in command)]
         with open(log, "wb") as output:
-            self.process = subprocess.Popen(bound, stdin=stdin, stdout=stdout or output, stderr=output, **options)
+            streams = {"stdin": stdin, "stdout": stdout or output, "stderr": stderr or output}
+            self.process = subprocess.Popen(bound, **streams, **options)
         self.usage = None
         self.highest = 0.0
 
@@ -191,6 +195,37 @@ class Machine:
         own = time.process_time() - self.own
         lasted = max(time.monotonic() - self.begun, 0.05)
         return max(0.0, (busy_s() - self.busy - own - measured_cpu_s) / lasted)
+
+
+def whole(command, folder, length, timeout_s, **options):
+    """One program from its start to its end, and how many bytes of `length` it does in a second."""
+    machine, begun = Machine(), time.monotonic()
+    with Program(command, pathlib.Path(folder) / "log", **options) as program:
+        while program.code() is None:
+            program.peak_mib()
+            if time.monotonic() > begun + timeout_s:
+                raise Failed(f"{program.name} is not done in time")
+            time.sleep(0.001)
+        lasted = time.monotonic() - begun
+        if program.code() != 0:
+            program.must_run()
+        used_by_others = machine.used_by_others(program.cpu())
+        return {
+            "wall": lasted,
+            "rate": length / lasted / 2**30,
+            "cpu": program.cpu(),
+            "peak": program.peak_mib(),
+            "others": used_by_others,
+        }
+
+
+WHOLE = {
+    "wall": ("wall, s", 3),
+    "rate": ("GiB/s", 2),
+    "cpu": ("CPU, s", 2),
+    "peak": ("peak memory, MiB", 0),
+    "others": ("cores used by others", 2),
+}
 
 
 def wait_for_quiet(limit_s):

@@ -1,27 +1,19 @@
-"""BitTorrent clients side by side: how each is started as a seed or a leecher, how it tells that it is complete, and a swarm of
-one of them under MiniBit's tracker. TCP without encryption, no DHT, no local discovery, no port forwarding; otherwise
-everybody's defaults, but for what loopback needs."""
+"""BitTorrent clients side by side: how each is started as a seed or a leecher, and how it tells that it is complete. TCP
+without encryption, no DHT, no local discovery, no port forwarding; otherwise everybody's defaults, but for what loopback
+needs."""
 
-import contextlib
 import functools
 import hashlib
 import os
 import pathlib
-import statistics
 import subprocess
 import threading
 import time
-import urllib.parse
-import urllib.request
 
 import bench
 
 PORT = 51413
 TRACKER = "127.0.0.1:6969"
-POLL_S = 0.002
-SEED_LIMIT_S = 90
-# A seed that the tracker counts may still be busy with what it does at its start.
-SETTLE_S = 0.3
 
 
 class Torrent:
@@ -90,15 +82,27 @@ class Peer:
 
 
 class Minibit(Peer):
-    """Its own account of completeness is its end."""
+    """As a user has it: `get` ends when the file is there. Where `stays`, it goes on as a seed, and says so."""
 
-    def __init__(self, program, *args):
+    def __init__(self, program, stays, *args):
         super().__init__(*args)
-        self.command = [program, "peer", self.torrent.file, "--dir", self.dir, "--listen", f"{self.address}:{self.port}"]
+        self.minibit, self.stays = program, stays
 
     def run(self, stack):
-        self.start(stack, *self.command, stdout=subprocess.PIPE)
-        self.hear(b"complete: ")
+        at = ["--quiet", "--listen", f"{self.address}:{self.port}"]
+        if self.number == 0:
+            self.start(stack, self.minibit, "seed", self.file, "--torrent", self.torrent.file, *at)
+        elif self.stays:
+            command = [self.minibit, "get", self.torrent.file, "--to", self.dir, "--stay", *at]
+            self.start(stack, *command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            self.hear(b"complete: ")
+        else:
+            self.start(stack, self.minibit, "get", self.torrent.file, "--to", self.dir, *at)
+
+    def look(self):
+        if self.complete is None and not self.stays and self.program.code() == 0:
+            self.complete = time.monotonic()
+        return self.complete is not None
 
 
 class Aria2(Peer):
@@ -146,109 +150,11 @@ class Libtorrent(Peer):
         self.hear(b"complete ")
 
 
-def client(name):
-    """What makes a peer of the client; `None` where it is not installed."""
+def client(name, stays):
+    """What makes a peer of the client; `None` where it is not installed. The others seed on in any case."""
     if name.partition(":")[0] == "minibit":
         program = bench.minibit(name)
-        return functools.partial(Minibit, program) if program.exists() else None
+        return functools.partial(Minibit, program, stays) if program.exists() else None
     kind = {"aria2": Aria2, "rqbit": Rqbit, "libtorrent": Libtorrent}[name]
     there = bench.libtorrent_python() if name == "libtorrent" else bench.installed({"aria2": "aria2c"}.get(name, name))
     return kind if there else None
-
-
-def complete_peers(torrent):
-    """How many the tracker knows to have everything."""
-    question = urllib.parse.urlencode({"info_hash": torrent.info_hash})
-    try:
-        answer = urllib.request.urlopen(f"http://{TRACKER}/scrape?{question}", timeout=2).read()
-    except OSError:
-        return 0
-    _, found, rest = answer.partition(b"8:completei")
-    return int(rest.partition(b"e")[0]) if found else 0
-
-
-def tracker(stack, torrent, log):
-    command = [bench.minibit("minibit"), "tracker", "--http", TRACKER, "--interval", "30min"]
-    program = stack.enter_context(bench.Program(command, log, stdout=subprocess.PIPE, text=True))
-    if not program.process.stdout.readline().startswith("listening"):
-        raise bench.Failed(f"the tracker does not listen; it said:\n{program.said()}")
-
-
-def wait_for_seed(torrent, program):
-    until = time.monotonic() + SEED_LIMIT_S
-    while complete_peers(torrent) == 0:
-        program.must_run()
-        if time.monotonic() > until:
-            raise bench.Failed(f"the seed has not come within {SEED_LIMIT_S} s; it said:\n{program.said()}")
-        time.sleep(0.02)
-    time.sleep(SETTLE_S)
-
-
-def wait_for_all(leechers, programs, until):
-    """Notes when each has its first data and when it is complete."""
-    lacking = list(leechers)
-    peaks_due = 0
-    while lacking:
-        for peer in lacking:
-            if peer.first_data is None and peer.has_data():
-                peer.first_data = time.monotonic()
-        lacking = [peer for peer in lacking if not peer.look()]
-        if time.monotonic() >= peaks_due:
-            peaks_due = time.monotonic() + 0.05
-            for program in programs:
-                program.peak_mib()
-            for peer in lacking:
-                if not peer.look():
-                    peer.program.must_run()
-            if time.monotonic() > until:
-                raise bench.Failed(f"{len(lacking)} are not complete in time; one said:\n{lacking[0].program.said()}")
-        time.sleep(POLL_S)
-
-
-def swarm(make, torrent, leechers, timeout_s):
-    """A seed that has checked its file and is known to the tracker, and so many leechers started at one time, each a process.
-    Seconds count from before the first is started to the last that is complete; CPU is that of all peers in this time."""
-    with contextlib.ExitStack() as stack:
-        folder = pathlib.Path(stack.enter_context(bench.workplace()))
-        tracker(stack, torrent, folder / "tracker.log")
-        peers = [make(torrent, folder, number) for number in range(leechers + 1)]
-        seed, others = peers[0], peers[1:]
-        seed.run(stack)
-        wait_for_seed(torrent, seed.program)
-
-        before, machine, begun = seed.program.cpu(), bench.Machine(), time.monotonic()
-        for peer in others:
-            peer.run(stack)
-        programs = [peer.program for peer in peers]
-        wait_for_all(others, programs, begun + timeout_s)
-        cpu = sum(program.cpu() for program in programs) - before
-        used_by_others = machine.used_by_others(cpu)
-        peak = sum(program.peak_mib() for program in programs)
-        time.sleep(SETTLE_S)
-        for peer in others:
-            if not bench.is_content(peer.file, torrent.sha1):
-                raise bench.Failed(f"peer {peer.number} has other bytes than the seed")
-    return timings(begun, [(peer.first_data, peer.complete) for peer in others], cpu, peak, used_by_others)
-
-
-def timings(begun, marks, cpu, peak, used_by_others):
-    """`marks` are each leecher's first data, if it was seen, and its completion."""
-    last = max(complete for _, complete in marks)
-    seen = [first for first, _ in marks if first is not None]
-    return {
-        "start": last - begun,
-        "data": last - min(seen) if seen else None,
-        "median": statistics.median(complete for _, complete in marks) - begun,
-        "cpu": cpu,
-        "peak": peak,
-        "others": used_by_others,
-    }
-
-
-COLUMNS = {
-    "start": ("start to done, s", 2),
-    "data": ("first data to done, s", 2),
-    "cpu": ("CPU of all peers, s", 2),
-    "peak": ("peak memory of all, MiB", 0),
-    "others": ("cores used by others", 2),
-}

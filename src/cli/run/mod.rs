@@ -83,6 +83,9 @@ pub(super) struct Args {
     /// Compare runs in which sockets could not keep up
     #[arg(long)]
     allow_degraded: bool,
+    /// With the driver `tasks`, keep the peers' pieces in files (TMPDIR says where) even where they have room in memory
+    #[arg(long)]
+    files: bool,
     /// Say which runs there would be, and run nothing
     #[arg(long, conflicts_with = "json")]
     dry_run: bool,
@@ -118,7 +121,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     let (started_at, began) = (Timestamp::now(), Instant::now());
     let watch = Watch::default();
     let drive = |scenario: &Scenario, seed: u64, recorder: &mut dyn Recorder, control: &Control| {
-        let drive = |recorder: &mut dyn Recorder| drive(scenario, seed, args.check, recorder, control);
+        let drive = |recorder: &mut dyn Recorder| drive(scenario, seed, &args, recorder, control);
         match &trace {
             Some(trace) => trace.write(scenario, seed, recorder, drive),
             None => drive(recorder),
@@ -173,16 +176,20 @@ fn read(args: &Args) -> anyhow::Result<ScenarioFile> {
 fn drive(
     scenario: &Scenario,
     random_seed: u64,
-    check: bool,
+    args: &Args,
     recorder: &mut dyn Recorder,
     control: &Control,
 ) -> Result<Outcome, DriverError> {
     match scenario.driver {
         DriverKind::Sim => {
-            let options = sim::Options { check, ..sim::Options::default() };
+            let options = sim::Options { check: args.check, ..sim::Options::default() };
             sim::run(scenario, random_seed, &options, recorder, control)
         }
-        DriverKind::Tasks => tasks::run(scenario, random_seed, &tasks::Options::default(), recorder, control),
+        DriverKind::Tasks => {
+            let stores = if args.files { tasks::Stores::Files } else { tasks::Stores::Automatic };
+            let options = tasks::Options { stores, ..tasks::Options::default() };
+            tasks::run(scenario, random_seed, &options, recorder, control)
+        }
         DriverKind::Processes => {
             let program = std::env::current_exe().map_err(|source| DriverError::Io {
                 context: "cannot tell where the program itself is".to_owned(),

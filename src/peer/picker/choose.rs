@@ -3,10 +3,11 @@
 //! The next block has minimum availability over started pieces with a free block and unopened pieces; a started piece
 //! wins among equals (mainline 2003, libtorrent) or always, and with many pieces started in any case. Ties are uniform.
 
-use super::buckets::Search;
 use super::draw::one_of;
 use super::eligible::Eligible;
+use super::order::Wanted;
 use super::rarest::{fewest_holders, one_with_holders};
+use super::search::{Search, rarest};
 use super::{Asker, Picker};
 use crate::id::PieceIndex;
 use crate::peer::policy::{PickerPolicy, StartedFirst};
@@ -14,6 +15,7 @@ use crate::rng::Stream;
 
 impl Picker {
     /// A piece with a free block that `asker` has, none of those in `kept`.
+    #[inline]
     pub(super) fn choose(
         &mut self,
         asker: &Asker<'_>,
@@ -25,30 +27,43 @@ impl Picker {
         }
         let eligible = Eligible { asker: asker.pieces.words(), free: self.free.words(), kept };
         let policy = if self.verified < self.first_random { PickerPolicy::Random } else { self.policy };
+        if policy != PickerPolicy::RarestFirst {
+            return self.choose_without_counts(policy, &eligible, rng);
+        }
+        if self.started_win(asker)
+            && let Some(piece) = self.rarest_started(&eligible, rng)
+        {
+            return Some(piece);
+        }
+        if let Some(order) = &mut self.order {
+            let (rows, free, started) = (self.availability.rows(), self.free.words(), self.progress.open());
+            match rarest(order, Wanted { rows, free, started }, &eligible, rng) {
+                Search::Found(piece) => return Some(piece),
+                Search::Nothing => return None,
+                Search::GaveUp => {}
+            }
+        }
+        self.rarest(&eligible, rng)
+    }
+
+    // Out of the way of the usual policy: what every block pays for stays short.
+    #[inline(never)]
+    fn choose_without_counts(
+        &self,
+        policy: PickerPolicy,
+        eligible: &Eligible<'_>,
+        rng: &mut Stream,
+    ) -> Option<PieceIndex> {
         match policy {
             PickerPolicy::Sequential | PickerPolicy::Hypercube => eligible.lowest(),
-            PickerPolicy::Random => self.any_started(&eligible, rng).or_else(|| eligible.any(rng)),
-            PickerPolicy::RarestFirst => {
-                if self.started_win(asker)
-                    && let Some(piece) = self.rarest_started(&eligible, rng)
-                {
-                    return Some(piece);
-                }
-                let (rows, started) = (self.availability.rows(), self.progress.open());
-                let search = match &mut self.buckets {
-                    Some(buckets) => buckets.rarest(rows, self.free.words(), started, &eligible, rng),
-                    None => Search::GaveUp,
-                };
-                match search {
-                    Search::Found(piece) => Some(piece),
-                    Search::Nothing => None,
-                    Search::GaveUp => self.rarest(&eligible, rng),
-                }
+            PickerPolicy::Random | PickerPolicy::RarestFirst => {
+                self.any_started(eligible, rng).or_else(|| eligible.any(rng))
             }
         }
     }
 
     /// A started piece with a free block that `asker` has, by the same policy.
+    #[inline(never)]
     pub(super) fn choose_started(
         &mut self,
         asker: &Asker<'_>,
@@ -75,6 +90,7 @@ impl Picker {
         one_of(self.progress.open(), |piece| eligible.allows(piece), rng)
     }
 
+    #[inline(never)]
     fn rarest_started(&self, eligible: &Eligible<'_>, rng: &mut Stream) -> Option<PieceIndex> {
         let holders = |&piece: &PieceIndex| {
             let barred = u16::from(eligible.allows(piece)).wrapping_sub(1);
@@ -89,7 +105,8 @@ impl Picker {
         one_of(self.progress.open(), fits, rng)
     }
 
-    /// A started piece among the rarest if there is one.
+    /// A started piece among the rarest if there is one, from the counts alone.
+    #[inline(never)]
     fn rarest(&self, eligible: &Eligible<'_>, rng: &mut Stream) -> Option<PieceIndex> {
         let rows = self.availability.rows();
         let least = fewest_holders(rows, 0, |at| eligible.word(at))?;

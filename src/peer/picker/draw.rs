@@ -53,6 +53,46 @@ pub(super) fn share(count: u32, seen: u64, rng: &mut Stream) -> Option<u32> {
     (draw < u64::from(count)).then_some(draw as u32)
 }
 
+/// Looked at together, whatever fits: so many pieces take no loop and no branch.
+pub(super) const WINDOW: usize = 4;
+
+/// Which pieces from the beginning of `pieces` fit, as a word: of the first [`WINDOW`], or of fewer where they end.
+#[inline]
+pub(super) fn fitting_first(pieces: &[PieceIndex], fits: impl Fn(PieceIndex) -> bool) -> u64 {
+    match pieces.first_chunk::<WINDOW>() {
+        Some(window) => fitting(window, fits),
+        None => fitting(pieces, fits),
+    }
+}
+
+/// Position of the `n`th set bit of a byte, by byte and `n`.
+static NTH: [[u8; 8]; 256] = positions();
+
+const fn positions() -> [[u8; 8]; 256] {
+    let mut positions = [[0; 8]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let (mut nth, mut at) = (0, 0);
+        while at < 8 {
+            if byte >> at & 1 == 1 {
+                positions[byte][nth] = at as u8;
+                nth += 1;
+            }
+            at += 1;
+        }
+        byte += 1;
+    }
+    positions
+}
+
+/// A uniform set bit of the low eight, by its position. Which one is drawn nothing predicts, so it is looked up.
+#[inline]
+pub(super) fn any_of_eight(fitting: u64, rng: &mut Stream) -> usize {
+    let positions = &NTH[fitting as usize % 256];
+    let nth = if fitting.is_power_of_two() { 0 } else { rng.below_u32(fitting.count_ones()) };
+    positions[nth as usize % 8].into()
+}
+
 /// Position of the `nth` set bit, counted from 0. There must be one.
 pub(super) fn nth_bit(word: u64, nth: u32) -> u32 {
     (0..nth).fold(word, |word, _| word & (word - 1)).trailing_zeros()

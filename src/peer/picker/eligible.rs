@@ -1,6 +1,6 @@
 //! The pieces one connection may be asked for now, as words to combine and as a yes or no per piece.
 
-use super::draw::nth_bit;
+use super::draw::{fitting_first, nth_bit};
 use crate::id::PieceIndex;
 use crate::rng::Stream;
 
@@ -35,8 +35,19 @@ impl Eligible<'_> {
     /// predicts that.
     #[inline]
     pub(super) fn allows(&self, piece: PieceIndex) -> bool {
-        let held = self.asker[piece.0 as usize / 64] >> (piece.0 % 64) & 1 == 1;
-        held & self.kept.iter().fold(true, |other, kept| other & (*kept != piece))
+        self.holds(piece) & self.kept.iter().fold(true, |other, kept| other & (*kept != piece))
+    }
+
+    #[inline]
+    fn holds(&self, piece: PieceIndex) -> bool {
+        self.asker[piece.0 as usize / 64] >> (piece.0 % 64) & 1 == 1
+    }
+
+    /// Which of the first few `pieces`, all with a free block, may be asked for.
+    #[inline]
+    pub(super) fn among(&self, pieces: &[PieceIndex]) -> u64 {
+        let held = fitting_first(pieces, |piece| self.holds(piece));
+        self.kept.iter().fold(held, |left, kept| left & !fitting_first(pieces, |piece| piece == *kept))
     }
 
     pub(super) fn lowest(&self) -> Option<PieceIndex> {

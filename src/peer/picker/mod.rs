@@ -5,14 +5,15 @@
 //! numbers here, and all randomness is the caller's stream.
 
 mod availability;
-mod buckets;
 mod choose;
 mod draw;
 mod eligible;
+mod order;
 mod progress;
 mod rarest;
 mod retries;
 mod rows;
+mod search;
 mod second;
 mod slots;
 #[cfg(test)]
@@ -26,7 +27,7 @@ use crate::rng::Stream;
 use crate::torrent::bitfield::{Bitfield, PieceSet};
 use crate::torrent::layout::Layout;
 use availability::Availability;
-use buckets::Buckets;
+use order::{Order, rank};
 use progress::{Block, Change, Progress, Standing};
 use retries::Retries;
 
@@ -41,7 +42,7 @@ pub struct Picker {
     verified: u32,
     availability: Availability,
     /// In large torrents; small ones are looked through at every pick.
-    buckets: Option<Buckets>,
+    order: Option<Order>,
     /// Wanted pieces with a free block, unopened or started.
     free: Bitfield,
     progress: Progress,
@@ -56,6 +57,13 @@ pub struct Asker<'a> {
     pub pieces: PieceSet<'a>,
     /// How many connections the peer has; one and a half times as many started pieces are enough.
     pub connections: usize,
+}
+
+/// What a pick may choose from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Choice {
+    All,
+    Started,
 }
 
 /// What a block that arrived is worth.
@@ -86,7 +94,7 @@ impl Picker {
     ) -> Picker {
         let mut picker = Picker::flat(layout, policy, started_first, first_random, have);
         if layout.pieces() > FLAT_UP_TO {
-            picker.buckets = Some(Buckets::new(layout.pieces()));
+            picker.order = Some(Order::new(layout.pieces()));
         }
         picker
     }
@@ -110,7 +118,7 @@ impl Picker {
             first_random,
             verified: have.count(),
             availability: Availability::new(pieces),
-            buckets: None,
+            order: None,
             free,
             progress: Progress::new(layout),
             retries: Retries::default(),
@@ -143,8 +151,8 @@ impl Picker {
     }
 
     fn forget_order(&mut self) {
-        if let Some(buckets) = &mut self.buckets {
-            buckets.forget();
+        if let Some(order) = &mut self.order {
+            order.forget();
         }
     }
 
@@ -159,7 +167,7 @@ impl Picker {
 
     /// Whether the order of equal changes shows in later picks.
     pub fn keeps_an_order(&self) -> bool {
-        self.buckets.is_some()
+        self.order.is_some()
     }
 
     /// A connection that had joined has one more piece.
@@ -177,11 +185,12 @@ impl Picker {
 
     #[inline]
     fn count_changed(&mut self, piece: PieceIndex, from: u16, to: u16) {
-        if let Some(buckets) = &mut self.buckets
+        if let Some(order) = &mut self.order
+            && order.reaches(from.min(to))
             && self.free.contains(piece)
         {
-            let started = || self.progress.standing(piece).is_some();
-            buckets.count_changed(piece, from, to, started);
+            let started = self.progress.standing(piece).is_some();
+            order.change(piece, Some(rank(from, started)), Some(rank(to, started)));
         }
     }
 
@@ -193,12 +202,12 @@ impl Picker {
     /// Appends up to `want` free blocks by the picking rule; they are requested from the asker from now on. The free blocks of
     /// a piece follow one another, lowest first.
     pub fn pick(&mut self, asker: Asker<'_>, want: usize, rng: &mut Stream, out: &mut Vec<BlockId>) {
-        self.pick_by(Self::choose, asker, want, rng, out);
+        self.pick_from(Choice::All, asker, want, rng, out);
     }
 
     /// The same, but opens no piece: for a peer that holds as many unverified bytes as it may.
     pub fn pick_started(&mut self, asker: Asker<'_>, want: usize, rng: &mut Stream, out: &mut Vec<BlockId>) {
-        self.pick_by(Self::choose_started, asker, want, rng, out);
+        self.pick_from(Choice::Started, asker, want, rng, out);
     }
 
     /// The same of nothing but pieces of exclusive retry: for a remote that is to send pieces alone.
@@ -206,18 +215,14 @@ impl Picker {
         let mut left = want;
         for piece in self.retries.open_to(asker.conn) {
             if left > 0 && asker.pieces.contains(piece) && self.free.contains(piece) {
-                let before = out.len();
-                let change = self.progress.request(piece, asker.conn, left, out);
-                left -= out.len() - before;
-                self.restand(piece, change);
-                self.retries.claim(piece, asker.conn);
+                left -= self.request(piece, asker.conn, left, out);
             }
         }
     }
 
-    fn pick_by(
+    fn pick_from(
         &mut self,
-        choose: impl Fn(&mut Picker, &Asker<'_>, &[PieceIndex], &mut Stream) -> Option<PieceIndex>,
+        choice: Choice,
         asker: Asker<'_>,
         want: usize,
         rng: &mut Stream,
@@ -226,13 +231,23 @@ impl Picker {
         let kept = self.retries.kept_from(asker.conn);
         let mut left = want;
         while left > 0 {
-            let Some(piece) = choose(self, &asker, &kept, rng) else { break };
-            let before = out.len();
-            let change = self.progress.request(piece, asker.conn, left, out);
-            left -= out.len() - before;
-            self.restand(piece, change);
-            self.retries.claim(piece, asker.conn);
+            let piece = match choice {
+                Choice::All => self.choose(&asker, &kept, rng),
+                Choice::Started => self.choose_started(&asker, &kept, rng),
+            };
+            let Some(piece) = piece else { break };
+            left -= self.request(piece, asker.conn, left, out);
         }
+    }
+
+    /// Requests up to `want` free blocks of `piece` from `conn` and returns how many.
+    #[inline]
+    fn request(&mut self, piece: PieceIndex, conn: ConnId, want: usize, out: &mut Vec<BlockId>) -> usize {
+        let before = out.len();
+        let change = self.progress.request(piece, conn, want, out);
+        self.restand(piece, change);
+        self.retries.claim(piece, conn);
+        out.len() - before
     }
 
     /// What [`pick`](Self::pick) would append as things stand, requesting nothing.
@@ -242,7 +257,7 @@ impl Picker {
         while left > 0 {
             let Some(piece) = self.choose(&asker, &kept, rng) else { break };
             let before = out.len();
-            out.extend(self.progress.free_blocks(piece).take(left));
+            self.progress.free_blocks(piece, left, out);
             left -= out.len() - before;
             kept.push(piece);
         }
@@ -304,12 +319,16 @@ impl Picker {
     /// A block arrived. It need not have been requested from `conn`; such a block counts while it is missing.
     pub fn received(&mut self, block: BlockId, conn: ConnId) -> Received {
         let piece = block.piece;
-        let elsewhere = self.retries.contains(piece) && self.retries.claimant(piece) != Some(conn);
-        if elsewhere || !self.is_wanted(piece) {
+        if self.retries.contains(piece) && self.retries.claimant(piece) != Some(conn) {
             return Received::Duplicate;
         }
-        let Some(receipt) = self.progress.receive(block) else { return Received::Duplicate };
-        self.restand(piece, receipt.change);
+        let free = &self.free;
+        let Some(receipt) = self.progress.receive(block, || free.contains(piece)) else {
+            return Received::Duplicate;
+        };
+        if let Some(change) = receipt.change {
+            self.restand(piece, change);
+        }
         let other = match receipt.was {
             Block::Requested(first) | Block::Doubled(first, _) if first != conn => Some(first),
             Block::Doubled(_, second) => Some(second),
@@ -395,14 +414,14 @@ impl Picker {
         } else {
             self.free.insert(piece);
         }
-        if let Some(buckets) = &mut self.buckets {
+        if let Some(order) = &mut self.order {
             let holders = self.availability.count(piece);
-            if before != Standing::Closed {
-                buckets.remove(piece, holders);
-            }
-            if after != Standing::Closed {
-                buckets.insert(piece, holders, after == Standing::Started);
-            }
+            let rank = |standing| match standing {
+                Standing::Unopened => Some(rank(holders, false)),
+                Standing::Started => Some(rank(holders, true)),
+                Standing::Closed => None,
+            };
+            order.change(piece, rank(before), rank(after));
         }
     }
 }

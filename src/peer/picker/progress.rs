@@ -43,12 +43,17 @@ pub(super) struct Receipt {
     pub(super) was: Block,
     /// No block of the piece is missing any more.
     pub(super) complete: bool,
-    pub(super) change: Change,
+    /// Of its standing, for a block that was free.
+    pub(super) change: Option<Change>,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Progress {
     layout: Layout,
+    /// Blocks of every piece but perhaps the last, kept so that no division is made per block.
+    stride: usize,
+    /// The last piece and its blocks.
+    last: (PieceIndex, u32),
     /// Words of free-block bits per slot.
     words: usize,
     slot_of: SlotTable,
@@ -78,8 +83,11 @@ struct Slot {
 
 impl Progress {
     pub(super) fn new(layout: Layout) -> Progress {
+        let last = PieceIndex(layout.pieces().saturating_sub(1));
         Progress {
             layout,
+            stride: layout.blocks_per_piece() as usize,
+            last: (last, layout.blocks_in(last)),
             words: layout.blocks_per_piece().div_ceil(64) as usize,
             slot_of: SlotTable::new(layout.pieces()),
             slots: Vec::new(),
@@ -122,14 +130,14 @@ impl Progress {
 
     /// Gives `piece`, not started so far, a slot with all blocks free.
     fn start(&mut self, piece: PieceIndex) -> usize {
-        let stride = self.layout.blocks_per_piece() as usize;
+        let stride = self.stride;
         let slot = self.vacant.pop().map_or(self.slots.len(), |slot| slot as usize);
         if slot == self.slots.len() {
             self.slots.push(Slot::VACANT);
             self.free.resize(self.free.len() + self.words, 0);
             self.blocks.resize(self.blocks.len() + stride, Block::Free);
         }
-        let blocks = self.layout.blocks_in(piece);
+        let blocks = self.blocks_in(piece);
         for (word, first) in self.free[slot * self.words..][..self.words].iter_mut().zip((0..).step_by(64)) {
             let here = blocks.saturating_sub(first).min(64);
             *word = u64::MAX.checked_shr(64 - here).unwrap_or(0);
@@ -155,6 +163,7 @@ impl Progress {
     }
 
     /// Requests up to `want` free blocks of `piece` from `conn`, lowest first.
+    #[inline]
     pub(super) fn request(
         &mut self,
         piece: PieceIndex,
@@ -166,37 +175,40 @@ impl Progress {
             Some(slot) => (slot, self.slots[slot].standing()),
             None => (self.start(piece), Standing::Unopened),
         };
-        let stride = self.layout.blocks_per_piece() as usize;
-        let blocks = &mut self.blocks[slot * stride..][..stride];
-        let mut taken = 0;
-        'words: for (at, word) in self.free[slot * self.words..][..self.words].iter_mut().enumerate() {
-            while *word != 0 {
-                if taken == want {
-                    break 'words;
-                }
-                let index = at as u32 * 64 + word.trailing_zeros();
-                *word &= *word - 1;
-                blocks[index as usize] = Block::Requested(conn);
-                out.push(BlockId { piece, index });
-                taken += 1;
-            }
-        }
         let state = &mut self.slots[slot];
-        state.free -= taken as u32;
-        state.requested += taken as u32;
+        let taken = state.free.min(u32::try_from(want).unwrap_or(u32::MAX));
+        state.free -= taken;
+        state.requested += taken;
         let after = state.standing();
+        let words = &mut self.free[slot * self.words..][..self.words];
+        let blocks = &mut self.blocks[slot * self.stride..][..self.stride];
+        let mut at = 0;
+        for _ in 0..taken {
+            while words[at] == 0 {
+                at += 1;
+            }
+            let index = at as u32 * 64 + words[at].trailing_zeros();
+            words[at] &= words[at] - 1;
+            blocks[index as usize] = Block::Requested(conn);
+            out.push(BlockId { piece, index });
+        }
         if before != Standing::Closed && after == Standing::Closed {
             self.close(slot);
         }
         Change { before, after }
     }
 
-    /// The free blocks of `piece`, lowest first; all of them where it is not started.
-    pub(super) fn free_blocks(&self, piece: PieceIndex) -> impl Iterator<Item = BlockId> + '_ {
-        let slot = self.slot_of.get(piece);
-        (0..self.layout.blocks_in(piece))
-            .filter(move |&index| slot.is_none_or(|slot| self.blocks[self.at(slot, index)] == Block::Free))
-            .map(move |index| BlockId { piece, index })
+    /// Appends up to `want` free blocks of `piece`, lowest first; all of them are free where it is not started.
+    pub(super) fn free_blocks(&self, piece: PieceIndex, want: usize, out: &mut Vec<BlockId>) {
+        let of_piece = |index| BlockId { piece, index };
+        match self.slot_of.get(piece) {
+            None => out.extend((0..self.blocks_in(piece).min(want as u32)).map(of_piece)),
+            Some(slot) => {
+                let words = self.free[slot * self.words..][..self.words].iter().enumerate();
+                let free = words.flat_map(|(at, &word)| bits(word).map(move |bit| at as u32 * 64 + bit));
+                out.extend(free.take(want).map(of_piece));
+            }
+        }
     }
 
     /// Adds `conn` to a block that one other connection is asked for.
@@ -235,31 +247,37 @@ impl Progress {
         true
     }
 
-    /// Marks a block of a wanted piece as received, requested or not; `None` if it was received before.
-    pub(super) fn receive(&mut self, block: BlockId) -> Option<Receipt> {
+    /// Marks a block as received, requested or not; `None` if it was received before, or its piece is neither started nor
+    /// `wanted`.
+    #[inline]
+    pub(super) fn receive(&mut self, block: BlockId, wanted: impl FnOnce() -> bool) -> Option<Receipt> {
         let (slot, before) = match self.slot_of.get(block.piece) {
-            Some(slot) => (slot, self.slots[slot].standing()),
-            None => (self.start(block.piece), Standing::Unopened),
+            Some(slot) => (slot, Standing::Started),
+            None if wanted() => (self.start(block.piece), Standing::Unopened),
+            None => return None,
         };
         let at = self.at(slot, block.index);
-        let was = std::mem::replace(&mut self.blocks[at], Block::Received);
-        let length = self.layout.block(block).length;
+        let was = self.blocks[at];
+        let length = self.length(block);
         let state = &mut self.slots[slot];
+        let mut change = None;
         match was {
             Block::Received => return None,
             Block::Requested(_) | Block::Doubled(..) => state.requested -= 1,
             Block::Free => {
                 self.free[slot * self.words + block.index as usize / 64] &= !(1 << (block.index % 64));
                 state.free -= 1;
+                change = Some(Change { before, after: state.standing() });
             }
         }
+        self.blocks[at] = Block::Received;
         state.received_bytes += length;
         self.unverified_bytes += u64::from(length);
-        let (after, complete) = (state.standing(), state.is_complete());
-        if before != Standing::Closed && after == Standing::Closed {
+        let complete = state.is_complete();
+        if change.is_some_and(|change| change.after == Standing::Closed) {
             self.close(slot);
         }
-        Some(Receipt { was, complete, change: Change { before, after } })
+        Some(Receipt { was, complete, change })
     }
 
     /// Whether every block of `piece` has been received.
@@ -284,7 +302,16 @@ impl Progress {
     }
 
     fn at(&self, slot: usize, index: u32) -> usize {
-        slot * self.layout.blocks_per_piece() as usize + index as usize
+        slot * self.stride + index as usize
+    }
+
+    fn blocks_in(&self, piece: PieceIndex) -> u32 {
+        if piece == self.last.0 { self.last.1 } else { self.stride as u32 }
+    }
+
+    fn length(&self, block: BlockId) -> u32 {
+        let is_last = block.index + 1 >= self.blocks_in(block.piece);
+        if is_last { self.layout.block(block).length } else { self.layout.block_size() }
     }
 
     /// Takes a slot's piece off the list of those with a free block.
@@ -304,6 +331,17 @@ impl Progress {
             Some(Block::Free | Block::Received) | None => SmallVec::new(),
         }
     }
+}
+
+/// The set bits of a word, by their positions.
+fn bits(mut word: u64) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let bit = word.trailing_zeros();
+        (word != 0).then(|| {
+            word &= word - 1;
+            bit
+        })
+    })
 }
 
 impl Slot {

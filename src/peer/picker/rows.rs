@@ -42,15 +42,21 @@ pub(super) fn lower(row: &mut Row, word: u64) {
 /// The pieces with exactly `holders` holders, as a word.
 #[inline]
 pub(super) fn with_holders(row: &Row, holders: u16) -> u64 {
-    // Most rows have none, and that is cheaper to see.
-    let any = row.iter().fold(0, |any, count| any | u16::from(*count == holders));
-    if any == 0 { 0 } else { word_with_holders(row, holders) }
+    that_match(row, |count| count == holders)
 }
 
-fn word_with_holders(row: &Row, holders: u16) -> u64 {
+/// The pieces whose holders match, as a word.
+#[inline]
+pub(super) fn that_match(row: &Row, matches: impl Fn(u16) -> bool) -> u64 {
+    // Most rows have none, and that is cheaper to see.
+    let any = row.iter().fold(0, |any, count| any | u16::from(matches(*count)));
+    if any == 0 { 0 } else { word_that_match(row, matches) }
+}
+
+fn word_that_match(row: &Row, matches: impl Fn(u16) -> bool) -> u64 {
     let mut equal = [0u8; 64];
     for (equal, count) in equal.iter_mut().zip(row) {
-        *equal = u8::from(*count == holders);
+        *equal = u8::from(matches(*count));
     }
     let mut word = 0;
     for (at, equal) in equal.as_chunks::<8>().0.iter().enumerate() {

@@ -1,7 +1,8 @@
 //! The picker against a slow one that states every rule in the plainest words, over random histories, with and without
-//! buckets.
+//! an order.
 
 mod model;
+mod order;
 mod ties;
 
 use std::collections::BTreeMap;
@@ -29,8 +30,8 @@ impl History {
         let have = random_set(setting.pieces, 10, &mut chance);
         let mut picker =
             Picker::flat(layout, setting.policy, setting.started_first, setting.first_random, &have);
-        if setting.buckets {
-            picker.buckets = Some(Buckets::new(setting.pieces));
+        if setting.ordered {
+            picker.order = Some(Order::new(setting.pieces));
         }
         let lives = (0..setting.pieces)
             .map(|piece| vec![Life::Free; layout.blocks_in(PieceIndex(piece)) as usize])
@@ -308,10 +309,10 @@ impl History {
                 assert_eq!(requesters, expected, "requesters of {block:?}");
             }
         }
-        if let Some(buckets) = &self.picker.buckets {
-            buckets.check(
+        if let Some(order) = &self.picker.order {
+            order.check(
                 &self.model.all().filter(|&piece| self.model.has_free(piece)).collect::<Vec<_>>(),
-                |piece| (self.picker.availability.count(piece), self.model.is_started(piece)),
+                |piece| rank(self.picker.availability.count(piece), self.model.is_started(piece)),
             );
         }
         assert_eq!(self.picker.started_pieces(), started);
@@ -354,10 +355,10 @@ fn play(setting: Setting, steps: u32) {
 fn play_all(policy: PickerPolicy, first_random: u32) {
     for seed in 0..8 {
         for (pieces, blocks) in [(1, 1), (1, 70), (9, 4), (64, 1), (70, 3), (150, 2), (300, 1), (33, 130)] {
-            for buckets in [false, true] {
+            for ordered in [false, true] {
                 for started_first in [StartedFirst::Equal, StartedFirst::Always] {
                     let setting =
-                        Setting { seed, pieces, blocks, buckets, policy, started_first, first_random };
+                        Setting { seed, pieces, blocks, ordered, policy, started_first, first_random };
                     play(setting, 250);
                 }
             }
@@ -391,7 +392,7 @@ fn a_copied_picker_goes_on_alike() {
         seed: 3,
         pieces: 150,
         blocks: 2,
-        buckets: true,
+        ordered: true,
         policy: PickerPolicy::RarestFirst,
         started_first: StartedFirst::Equal,
         first_random: 0,

@@ -10,7 +10,7 @@ pub(super) struct Setting {
     pub(super) seed: u64,
     pub(super) pieces: u32,
     pub(super) blocks: u32,
-    pub(super) buckets: bool,
+    pub(super) ordered: bool,
     pub(super) policy: PickerPolicy,
     pub(super) started_first: StartedFirst,
     pub(super) first_random: u32,

@@ -29,11 +29,11 @@ fn set_of(pieces: u32, members: impl IntoIterator<Item = u32>) -> Bitfield {
 
 /// Draws first picks for a remote with `theirs` while every piece in `common` has one more holder, and demands that they are
 /// uniform over what the remote has of the others.
-fn assert_ties_uniform(buckets: bool, pieces: u32, theirs: &Bitfield, common: &Bitfield, started: &[u32]) {
+fn assert_ties_uniform(ordered: bool, pieces: u32, theirs: &Bitfield, common: &Bitfield, started: &[u32]) {
     let layout = Layout::new(u64::from(pieces) * 32, 32, 16).unwrap();
     let mut picker =
         Picker::flat(layout, PickerPolicy::RarestFirst, StartedFirst::Equal, 0, &Bitfield::empty(pieces));
-    picker.buckets = buckets.then(|| Buckets::new(pieces));
+    picker.order = ordered.then(|| Order::new(pieces));
     picker.join(theirs.as_set());
     picker.join(common.as_set());
     let mut rng = Stream::new(5, Entity::Scenario, Purpose::Picker);
@@ -62,18 +62,23 @@ fn assert_ties_uniform(buckets: bool, pieces: u32, theirs: &Bitfield, common: &B
 }
 
 #[test]
-fn ties_are_uniform_with_and_without_buckets() {
-    for buckets in [false, true] {
-        // Found by trying, in a bucket of few, and in one that the remote mostly lacks, in three groups of rows.
+fn ties_are_uniform_with_and_without_an_order() {
+    for ordered in [false, true] {
+        // Found by trying, and among equals that the remote mostly lacks, in three groups of rows.
         for (pieces, one_in) in [(600, 2), (600, 100), (9000, 90)] {
             let theirs = set_of(pieces, (0..pieces).filter(|piece| piece % one_in == 1));
-            assert_ties_uniform(buckets, pieces, &theirs, &set_of(pieces, []), &[]);
-            assert_ties_uniform(buckets, pieces, &theirs, &set_of(pieces, 0..pieces / 3), &[]);
+            assert_ties_uniform(ordered, pieces, &theirs, &set_of(pieces, []), &[]);
+            assert_ties_uniform(ordered, pieces, &theirs, &set_of(pieces, 0..pieces / 3), &[]);
+        }
+        // So few that they lie in one window of the order, in two, or in more.
+        for rare in [2, 3, 5, 8, 9, 20] {
+            let theirs = set_of(600, (0..600).filter(|piece| piece % 3 != 1));
+            assert_ties_uniform(ordered, 600, &theirs, &set_of(600, 3 * rare / 2..600), &[]);
         }
         let lower = set_of(600, 0..300);
-        assert_ties_uniform(buckets, 600, &lower, &set_of(600, []), &[7, 64, 290]);
-        assert_ties_uniform(buckets, 600, &lower, &set_of(600, []), &(100..140).collect::<Vec<_>>());
-        assert_ties_uniform(buckets, 600, &lower, &set_of(600, []), &(90..290).collect::<Vec<_>>());
+        assert_ties_uniform(ordered, 600, &lower, &set_of(600, []), &[7, 64, 290]);
+        assert_ties_uniform(ordered, 600, &lower, &set_of(600, []), &(100..140).collect::<Vec<_>>());
+        assert_ties_uniform(ordered, 600, &lower, &set_of(600, []), &(90..290).collect::<Vec<_>>());
     }
 }
 

@@ -1,0 +1,95 @@
+//! The rarest eligible piece, found in the order from its beginning: a few looks where the asker has a good part of the rare
+//! pieces, and a bounded number where it has not.
+
+use super::draw::{WINDOW, any_of_eight, one_of};
+use super::eligible::Eligible;
+use super::order::{Order, Wanted};
+use crate::id::PieceIndex;
+use crate::rng::Stream;
+
+/// What a search with a bounded number of looks has shown.
+pub(super) enum Search {
+    Found(PieceIndex),
+    /// The asker has no piece with a free block.
+    Nothing,
+    /// The asker lacks the rare pieces: looking at all counts is cheaper than looking on.
+    GaveUp,
+}
+
+/// Pieces of the order that are looked at before a search gives up.
+const LOOKS: usize = 128;
+/// Holder counts that one search collects before it gives up.
+const COLLECTIONS: usize = 4;
+/// Random looks at a rank of many pieces before it is searched from end to end.
+const TRIES: usize = 12;
+
+/// A uniform one of the rarest eligible pieces, a started one where there is a choice.
+#[inline]
+pub(super) fn rarest(
+    order: &mut Order,
+    wanted: Wanted<'_>,
+    eligible: &Eligible<'_>,
+    rng: &mut Stream,
+) -> Search {
+    let mut seen = 0;
+    let mut collections = 0;
+    loop {
+        let pieces = order.pieces();
+        while seen < pieces.len() {
+            let fitting = eligible.among(&pieces[seen..]);
+            if fitting != 0 {
+                return one_of_rank(order, seen, fitting, eligible, rng);
+            }
+            seen += WINDOW.min(pieces.len() - seen);
+            if seen >= LOOKS {
+                return Search::GaveUp;
+            }
+        }
+        if collections == COLLECTIONS {
+            return Search::GaveUp;
+        }
+        collections += 1;
+        if !order.collect(wanted) {
+            return Search::Nothing;
+        }
+    }
+}
+
+/// A uniform eligible piece of the rank that the first one is of: `fitting` tells which of those at `seen` are eligible, and
+/// none before them is.
+#[inline]
+fn one_of_rank(
+    order: &Order,
+    seen: usize,
+    fitting: u64,
+    eligible: &Eligible<'_>,
+    rng: &mut Stream,
+) -> Search {
+    let (pieces, ranks) = (order.pieces(), order.ranks());
+    let first = seen + fitting.trailing_zeros() as usize;
+    let rank = ranks[first];
+    if ranks.get(first + 1) != Some(&rank) {
+        return Search::Found(pieces[first]);
+    }
+    let end = order.end(rank);
+    if end - seen <= 2 * WINDOW {
+        let further = if end - seen > WINDOW { eligible.among(&pieces[seen + WINDOW..]) } else { 0 };
+        let equals = (fitting | further << WINDOW) & ((1 << (end - seen)) - 1);
+        return Search::Found(pieces[seen + any_of_eight(equals, rng)]);
+    }
+    one_of_many_equals(&pieces[first..end], eligible, rng)
+}
+
+#[inline(never)]
+fn one_of_many_equals(equals: &[PieceIndex], eligible: &Eligible<'_>, rng: &mut Stream) -> Search {
+    for _ in 0..TRIES {
+        let piece = equals[rng.below_u32(equals.len() as u32) as usize];
+        if eligible.allows(piece) {
+            return Search::Found(piece);
+        }
+    }
+    if equals.len() > LOOKS {
+        return Search::GaveUp;
+    }
+    one_of(equals, |piece| eligible.allows(piece), rng).map_or(Search::Nothing, Search::Found)
+}

@@ -24,9 +24,12 @@ pub(super) struct Order {
     lowest: usize,
     /// Position in `row`, for a piece that is in it.
     places: Box<[u32]>,
-    /// The fewest holders when the order was last forgotten.
-    rarest: u16,
+    /// Up to how many holders a forgotten order is collected again at first.
+    begin_to: u16,
 }
+
+/// Where fewer pieces than this were collected, the next counts have few, too.
+const FEW: usize = 16;
 
 /// Twice the holders, and one more for an unopened piece.
 pub(super) fn rank(holders: u16, started: bool) -> usize {
@@ -41,7 +44,7 @@ impl Order {
     /// The counts have changed all over.
     pub(super) fn forget(&mut self) {
         if let Some(rank) = self.ranks().first() {
-            self.rarest = rank / 2;
+            self.begin_to = rank / 2 + self.slack();
         }
         self.row.clear();
         self.ranks.clear();
@@ -179,8 +182,10 @@ impl Order {
     pub(super) fn collect(&mut self, wanted: Wanted<'_>) -> bool {
         self.compact();
         let floor = (self.ends.len() / 2) as u16;
-        // Very likely the next count up has pieces, or after a forgotten order the count it began with: that saves a walk.
-        if self.gather(floor, floor.max(self.rarest), wanted) {
+        // Very likely the next count up has pieces, or after a forgotten order the count it began with: that saves the walk
+        // that would tell.
+        let limit = if self.ends.is_empty() { self.begin_to } else { floor };
+        if self.gather(floor, limit, wanted) {
             return true;
         }
         let above = (self.ends.len() / 2) as u16;
@@ -188,6 +193,11 @@ impl Order {
             Some(holders) => self.gather(above, holders, wanted),
             None => false,
         }
+    }
+
+    /// Counts with few pieces are collected two at a time.
+    fn slack(&self) -> u16 {
+        if self.pieces().len() < FEW { 1 } else { 0 }
     }
 
     /// Appends the pieces with `floor` to `limit` holders and returns whether there are any.

@@ -25,7 +25,7 @@ impl Picker {
         if self.free.is_empty() {
             return None;
         }
-        let eligible = Eligible { asker: asker.pieces.words(), free: self.free.words(), kept };
+        let eligible = Eligible { asker: &asker.pieces, free: &self.free, kept };
         let policy = if self.verified < self.first_random { PickerPolicy::Random } else { self.policy };
         if policy != PickerPolicy::RarestFirst {
             return self.choose_without_counts(policy, &eligible, rng);
@@ -70,7 +70,7 @@ impl Picker {
         kept: &[PieceIndex],
         rng: &mut Stream,
     ) -> Option<PieceIndex> {
-        let eligible = Eligible { asker: asker.pieces.words(), free: self.free.words(), kept };
+        let eligible = Eligible { asker: &asker.pieces, free: &self.free, kept };
         match self.policy {
             PickerPolicy::Sequential | PickerPolicy::Hypercube => {
                 self.progress.open().iter().copied().filter(|&piece| eligible.allows(piece)).min()

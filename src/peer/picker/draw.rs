@@ -43,7 +43,7 @@ fn one_of_many(
 
 /// Which of at most 64 pieces fit, as a word.
 #[inline]
-fn fitting(pieces: &[PieceIndex], fits: impl Fn(PieceIndex) -> bool) -> u64 {
+pub(super) fn fitting(pieces: &[PieceIndex], fits: impl Fn(PieceIndex) -> bool) -> u64 {
     pieces.iter().enumerate().fold(0, |word, (at, &piece)| word | u64::from(fits(piece)) << at)
 }
 
@@ -53,17 +53,8 @@ pub(super) fn share(count: u32, seen: u64, rng: &mut Stream) -> Option<u32> {
     (draw < u64::from(count)).then_some(draw as u32)
 }
 
-/// Looked at together, whatever fits: so many pieces take no loop and no branch.
+/// So many pieces are looked at together, without a loop or a branch.
 pub(super) const WINDOW: usize = 4;
-
-/// Which pieces from the beginning of `pieces` fit, as a word: of the first [`WINDOW`], or of fewer where they end.
-#[inline]
-pub(super) fn fitting_first(pieces: &[PieceIndex], fits: impl Fn(PieceIndex) -> bool) -> u64 {
-    match pieces.first_chunk::<WINDOW>() {
-        Some(window) => fitting(window, fits),
-        None => fitting(pieces, fits),
-    }
-}
 
 /// Position of the `n`th set bit of a byte, by byte and `n`.
 static NTH: [[u8; 8]; 256] = positions();
@@ -89,7 +80,7 @@ const fn positions() -> [[u8; 8]; 256] {
 #[inline]
 pub(super) fn any_of_eight(fitting: u64, rng: &mut Stream) -> usize {
     let positions = &NTH[fitting as usize % 256];
-    let nth = if fitting.is_power_of_two() { 0 } else { rng.below_u32(fitting.count_ones()) };
+    let nth = if fitting.is_power_of_two() { 0 } else { rng.below_u32((fitting as u8).count_ones()) };
     positions[nth as usize % 8].into()
 }
 

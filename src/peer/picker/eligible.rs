@@ -1,14 +1,15 @@
 //! The pieces one connection may be asked for now, as words to combine and as a yes or no per piece.
 
-use super::draw::{fitting_first, nth_bit};
+use super::draw::{WINDOW, fitting, nth_bit};
 use crate::id::PieceIndex;
 use crate::rng::Stream;
+use crate::torrent::bitfield::{Bitfield, PieceSet};
 
 /// Pieces with a free block that the asker has, less those kept from it.
 #[derive(Clone, Copy)]
 pub(super) struct Eligible<'a> {
-    pub(super) asker: &'a [u64],
-    pub(super) free: &'a [u64],
+    pub(super) asker: &'a PieceSet<'a>,
+    pub(super) free: &'a Bitfield,
     /// Almost always empty, never long.
     pub(super) kept: &'a [PieceIndex],
 }
@@ -21,7 +22,7 @@ impl Eligible<'_> {
     /// Pieces `64 × at ..` of the set, lowest piece in the lowest bit.
     #[inline]
     pub(super) fn word(&self, at: usize) -> u64 {
-        let word = self.asker[at] & self.free[at];
+        let word = self.asker.words()[at] & self.free.words()[at];
         if self.kept.is_empty() { word } else { self.without_kept(word, at) }
     }
 
@@ -40,18 +41,27 @@ impl Eligible<'_> {
 
     #[inline]
     fn holds(&self, piece: PieceIndex) -> bool {
-        self.asker[piece.0 as usize / 64] >> (piece.0 % 64) & 1 == 1
+        self.asker.words()[piece.0 as usize / 64] >> (piece.0 % 64) & 1 == 1
     }
 
-    /// Which of the first few `pieces`, all with a free block, may be asked for.
+    /// Which of `pieces`, all with a free block, may be asked for, as a word: of the first [`WINDOW`], or of fewer where
+    /// they end.
     #[inline]
-    pub(super) fn among(&self, pieces: &[PieceIndex]) -> u64 {
-        let held = fitting_first(pieces, |piece| self.holds(piece));
-        self.kept.iter().fold(held, |left, kept| left & !fitting_first(pieces, |piece| piece == *kept))
+    pub(super) fn among_first(&self, pieces: &[PieceIndex]) -> u64 {
+        let held = match pieces.first_chunk::<WINDOW>() {
+            Some(window) => fitting(window, |piece| self.holds(piece)),
+            None => fitting(pieces, |piece| self.holds(piece)),
+        };
+        if held == 0 || self.kept.is_empty() { held } else { self.less_kept(held, pieces) }
+    }
+
+    #[inline(never)]
+    fn less_kept(&self, held: u64, pieces: &[PieceIndex]) -> u64 {
+        held & fitting(&pieces[..WINDOW.min(pieces.len())], |piece| !self.kept.contains(&piece))
     }
 
     pub(super) fn lowest(&self) -> Option<PieceIndex> {
-        (0..self.free.len()).find_map(|at| {
+        (0..self.free.words().len()).find_map(|at| {
             let word = self.word(at);
             (word != 0).then(|| PieceIndex(at as u32 * 64 + word.trailing_zeros()))
         })
@@ -59,19 +69,19 @@ impl Eligible<'_> {
 
     /// A uniform one.
     pub(super) fn any(&self, rng: &mut Stream) -> Option<PieceIndex> {
-        let places = self.free.len() * 64;
+        let places = self.free.words().len() * 64;
         for _ in 0..TRIES.min(places as u32) {
             let place = rng.index(places);
             if self.word(place / 64) >> (place % 64) & 1 == 1 {
                 return Some(PieceIndex(place as u32));
             }
         }
-        let count = (0..self.free.len()).map(|at| u64::from(self.word(at).count_ones())).sum();
+        let count = (0..self.free.words().len()).map(|at| u64::from(self.word(at).count_ones())).sum();
         if count == 0 {
             return None;
         }
         let mut left = rng.below(count) as u32;
-        for at in 0..self.free.len() {
+        for at in 0..self.free.words().len() {
             let word = self.word(at);
             if left < word.count_ones() {
                 return Some(PieceIndex(at as u32 * 64 + nth_bit(word, left)));

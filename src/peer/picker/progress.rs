@@ -180,22 +180,30 @@ impl Progress {
         state.free -= taken;
         state.requested += taken;
         let after = state.standing();
-        let words = &mut self.free[slot * self.words..][..self.words];
-        let blocks = &mut self.blocks[slot * self.stride..][..self.stride];
-        let mut at = 0;
         for _ in 0..taken {
-            while words[at] == 0 {
-                at += 1;
-            }
-            let index = at as u32 * 64 + words[at].trailing_zeros();
-            words[at] &= words[at] - 1;
-            blocks[index as usize] = Block::Requested(conn);
+            let index = self.take_lowest_free(slot);
+            let at = self.at(slot, index);
+            self.blocks[at] = Block::Requested(conn);
             out.push(BlockId { piece, index });
         }
         if before != Standing::Closed && after == Standing::Closed {
             self.close(slot);
         }
         Change { before, after }
+    }
+
+    /// Takes the lowest of a slot's free bits, of which there must be one.
+    #[inline]
+    fn take_lowest_free(&mut self, slot: usize) -> u32 {
+        let first = slot * self.words;
+        let mut at = first;
+        while self.free[at] == 0 {
+            at += 1;
+        }
+        let word = &mut self.free[at];
+        let index = (at - first) as u32 * 64 + word.trailing_zeros();
+        *word &= *word - 1;
+        index
     }
 
     /// Appends up to `want` free blocks of `piece`, lowest first; all of them are free where it is not started.

@@ -24,6 +24,8 @@ const COLLECTIONS: usize = 4;
 const TRIES: usize = 12;
 
 /// A uniform one of the rarest eligible pieces, a started one where there is a choice.
+//
+// Nearly every search ends within the first window. What it needs beyond is kept out of its way.
 #[inline]
 pub(super) fn rarest(
     order: &mut Order,
@@ -31,28 +33,37 @@ pub(super) fn rarest(
     eligible: &Eligible<'_>,
     rng: &mut Stream,
 ) -> Search {
+    let fitting = eligible.among_first(order.pieces());
+    if fitting != 0 {
+        return one_of_rank(order, 0, fitting, eligible, rng);
+    }
+    rarest_further(order, wanted, eligible, rng)
+}
+
+#[inline(never)]
+fn rarest_further(
+    order: &mut Order,
+    wanted: Wanted<'_>,
+    eligible: &Eligible<'_>,
+    rng: &mut Stream,
+) -> Search {
     let mut seen = 0;
-    let mut collections = 0;
-    loop {
-        let pieces = order.pieces();
-        while seen < pieces.len() {
-            let fitting = eligible.among(&pieces[seen..]);
+    for _ in 0..=COLLECTIONS {
+        while let Some(pieces) = order.pieces().get(seen..).filter(|pieces| !pieces.is_empty()) {
+            let fitting = eligible.among_first(pieces);
             if fitting != 0 {
                 return one_of_rank(order, seen, fitting, eligible, rng);
             }
-            seen += WINDOW.min(pieces.len() - seen);
+            seen += pieces.len().min(WINDOW);
             if seen >= LOOKS {
                 return Search::GaveUp;
             }
         }
-        if collections == COLLECTIONS {
-            return Search::GaveUp;
-        }
-        collections += 1;
         if !order.collect(wanted) {
             return Search::Nothing;
         }
     }
+    Search::GaveUp
 }
 
 /// A uniform eligible piece of the rank that the first one is of: `fitting` tells which of those at `seen` are eligible, and
@@ -73,7 +84,7 @@ fn one_of_rank(
     }
     let end = order.end(rank);
     if end - seen <= 2 * WINDOW {
-        let further = if end - seen > WINDOW { eligible.among(&pieces[seen + WINDOW..]) } else { 0 };
+        let further = if end - seen > WINDOW { eligible.among_first(&pieces[seen + WINDOW..]) } else { 0 };
         let equals = (fitting | further << WINDOW) & ((1 << (end - seen)) - 1);
         return Search::Found(pieces[seen + any_of_eight(equals, rng)]);
     }

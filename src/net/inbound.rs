@@ -1,20 +1,25 @@
 //! What comes in on one connection: bytes from its socket, cut into messages, handed on in batches. It reads no
-//! faster than its host takes, and never holds more than a few megabytes that the host has not taken.
+//! faster than its host takes, and never holds more than a few megabytes that the host has not taken. An idle connection
+//! holds next to nothing.
 
+mod cutter;
+
+use std::io;
 use std::sync::Arc;
 
-use bytes::BytesMut;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::event::CloseReason;
 use crate::net::clock::Clock;
+use crate::net::inbound::cutter::Cutter;
 use crate::time::Time;
-use crate::wire::codec::Codec;
+use crate::wire::codec::{Codec, WireError};
 use crate::wire::message::{Message, Payload};
 
-/// Asked of the socket at a time.
-const READ: usize = 32 << 10;
+/// A batch is handed on when it has so many messages, or has taken so many reads.
+const MESSAGES: usize = 256;
+const READS: usize = 16;
 /// Bytes of messages that may be under way between the socket and the peer (waiting for latency and the downlink):
 /// 250 outstanding blocks of 16 KiB.
 const UNDER_WAY: u32 = 4 << 20;
@@ -34,9 +39,8 @@ pub(super) struct Batch {
 #[derive(Debug)]
 pub(super) struct Inbound {
     stream: Arc<TcpStream>,
-    codec: Codec,
+    cutter: Cutter,
     clock: Clock,
-    buffer: BytesMut,
     room: Arc<Semaphore>,
     ended: Option<CloseReason>,
 }
@@ -44,24 +48,22 @@ pub(super) struct Inbound {
 impl Inbound {
     pub(super) fn new(stream: Arc<TcpStream>, codec: Codec, clock: Clock) -> Inbound {
         let room = Arc::new(Semaphore::new(UNDER_WAY as usize));
-        Inbound { stream, codec, clock, buffer: BytesMut::new(), room, ended: None }
+        Inbound { stream, cutter: Cutter::new(codec), clock, room, ended: None }
     }
 
     /// The next messages, or why there are no more: a remote that is gone, or one that sends nonsense.
     pub(super) async fn next(&mut self) -> Result<Batch, CloseReason> {
         loop {
+            let messages = self.read_all();
+            if !messages.is_empty() {
+                return Ok(self.batch(messages).await);
+            }
             if let Some(reason) = self.ended {
                 return Err(reason);
             }
-            self.read().await;
-            let received_at = self.clock.now();
-            let (messages, weight) = self.decode();
-            if messages.is_empty() {
-                continue;
+            if self.stream.readable().await.is_err() {
+                self.ended = Some(CloseReason::ClosedByRemote);
             }
-            let room = self.room.clone().acquire_many_owned(weight).await;
-            let room = Arc::new(room.expect("the semaphore lives as long as this and is never closed"));
-            return Ok(Batch { messages, received_at, room });
         }
     }
 
@@ -69,41 +71,34 @@ impl Inbound {
         self.clock.now()
     }
 
-    async fn read(&mut self) {
-        loop {
-            if self.stream.readable().await.is_err() {
-                self.ended = Some(CloseReason::ClosedByRemote);
-                return;
+    /// What the socket has now, or as much of it as makes a batch.
+    fn read_all(&mut self) -> Vec<Message> {
+        let mut messages = Vec::new();
+        for _ in 0..READS {
+            if self.ended.is_some() || messages.len() >= MESSAGES {
+                break;
             }
-            self.buffer.reserve(READ);
-            match self.stream.try_read_buf(&mut self.buffer) {
+            match self.cutter.read(|slices| self.stream.try_read_vectored(slices)) {
                 Ok(0) => self.ended = Some(CloseReason::ClosedByRemote),
-                Ok(_) => {}
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Ok(_) => {
+                    let cut = self.cutter.cut(&mut messages);
+                    self.ended = cut.err().map(WireError::close_reason);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => self.ended = Some(CloseReason::ClosedByRemote),
             }
-            return;
         }
+        messages
     }
 
-    /// Everything whole in the buffer, and what it weighs.
-    fn decode(&mut self) -> (Vec<Message>, u32) {
-        let (mut messages, mut weight) = (Vec::new(), 0);
-        loop {
-            match self.codec.decode(&mut self.buffer) {
-                Ok(Some(message)) => {
-                    weight += MESSAGE + payload_length(&message);
-                    messages.push(message);
-                }
-                Ok(None) => break,
-                Err(error) => {
-                    self.ended = Some(error.close_reason());
-                    break;
-                }
-            }
-        }
-        (messages, weight.min(UNDER_WAY))
+    /// Waits until what came before is taken.
+    async fn batch(&self, messages: Vec<Message>) -> Batch {
+        let received_at = self.clock.now();
+        let weight: u32 = messages.iter().map(|message| MESSAGE + payload_length(message)).sum();
+        let room = self.room.clone().acquire_many_owned(weight.min(UNDER_WAY)).await;
+        let room = Arc::new(room.expect("the semaphore lives as long as this and is never closed"));
+        Batch { messages, received_at, room }
     }
 }
 

@@ -1,20 +1,22 @@
-//! What goes out on one connection: a buffer of encoded messages, written as far as the socket takes it, and the
-//! rest when it takes more. Nobody waits for it: who wants to send looks first whether there is room.
+//! What goes out on one connection: encoded messages, written as far as the socket takes them, and the rest when it takes
+//! more. Blocks are written from where they lie. Nobody waits for it: who wants to send looks first whether there is room.
+
+mod queue;
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
+use crate::net::outbox::queue::Queue;
 use crate::wire::codec::Codec;
 use crate::wire::message::Message;
 
-/// Payload that may wait in a connection's buffer before it counts as not ready for more.
-const PAYLOAD_AHEAD: usize = 64 << 10;
+/// Payload that may wait for a connection's socket before it counts as not ready for more.
+const PAYLOAD_AHEAD: usize = 128 << 10;
 /// Unread messages beyond blocks that a remote may let pile up, its bitfield apart.
 const UNREAD_CONTROL: usize = 256 << 10;
 /// How long a closed connection may take to write out its last messages, in wall time.
@@ -27,14 +29,12 @@ pub(super) struct Outbox {
     codec: Codec,
     /// Payload bytes promised to this connection that its socket has not taken: being paid for, read or written.
     payload: AtomicUsize,
-    buffer: Mutex<Buffered>,
+    unsent: Mutex<Unsent>,
 }
 
 #[derive(Debug, Default)]
-struct Buffered {
-    bytes: BytesMut,
-    /// How many of the bytes are blocks.
-    payload: usize,
+struct Unsent {
+    queue: Queue,
     /// A task waits for the socket; until it is done nobody else writes.
     draining: bool,
     broken: bool,
@@ -46,7 +46,7 @@ pub(super) struct NotReading;
 
 impl Outbox {
     pub(super) fn new(stream: Arc<TcpStream>, codec: Codec) -> Outbox {
-        Outbox { stream, codec, payload: AtomicUsize::new(0), buffer: Mutex::default() }
+        Outbox { stream, codec, payload: AtomicUsize::new(0), unsent: Mutex::default() }
     }
 
     /// Whether another block may be promised.
@@ -65,27 +65,27 @@ impl Outbox {
 
     /// Appends a message; it leaves with the next `flush`.
     pub(super) fn push(&self, message: &Message) -> Result<(), NotReading> {
-        let mut buffered = self.lock();
-        let payload = if let Message::Piece { payload, .. } = message { payload.length() } else { 0 };
-        if buffered.broken {
-            self.payload.fetch_sub(payload, Ordering::Relaxed);
+        let mut unsent = self.lock();
+        if unsent.broken {
+            if let Message::Piece { payload, .. } = message {
+                self.payload.fetch_sub(payload.length(), Ordering::Relaxed);
+            }
             return Ok(());
         }
-        self.codec.encode(message, &mut buffered.bytes);
-        buffered.payload += payload;
-        let control = buffered.bytes.len().saturating_sub(buffered.payload);
-        if control > UNREAD_CONTROL + self.codec.cap() as usize { Err(NotReading) } else { Ok(()) }
+        unsent.queue.push(self.codec, message);
+        let unread = unsent.queue.control() > UNREAD_CONTROL + self.codec.cap() as usize;
+        if unread { Err(NotReading) } else { Ok(()) }
     }
 
     /// Writes what the socket takes now. What is left goes out by `drain`, to be run as a task where this returns
     /// true.
     pub(super) fn flush(&self) -> bool {
-        let mut buffered = self.lock();
-        if buffered.draining {
+        let mut unsent = self.lock();
+        if unsent.draining {
             return false;
         }
-        buffered.draining = self.write(&mut buffered);
-        buffered.draining
+        unsent.draining = self.write(&mut unsent);
+        unsent.draining
     }
 
     /// Writes out the buffer as the socket takes it; `room` is told when another block may be promised.
@@ -94,12 +94,12 @@ impl Outbox {
             let writable = self.stream.writable().await.is_ok();
             let was_ready = self.is_ready();
             let more = {
-                let mut buffered = self.lock();
+                let mut unsent = self.lock();
                 if !writable {
-                    self.give_up(&mut buffered);
+                    self.give_up(&mut unsent);
                 }
-                buffered.draining = self.write(&mut buffered);
-                buffered.draining
+                unsent.draining = self.write(&mut unsent);
+                unsent.draining
             };
             if !was_ready && self.is_ready() {
                 room.notify_one();
@@ -117,33 +117,31 @@ impl Outbox {
     }
 
     /// Returns whether something is left for later.
-    fn write(&self, buffered: &mut Buffered) -> bool {
-        while !buffered.bytes.is_empty() {
-            match self.stream.try_write(&buffered.bytes) {
+    fn write(&self, unsent: &mut Unsent) -> bool {
+        while !unsent.queue.is_empty() {
+            let written = unsent.queue.with_slices(|slices| self.stream.try_write_vectored(slices));
+            match written {
                 Ok(written) => {
-                    buffered.bytes.advance(written);
-                    // Within a mixed buffer the blocks are counted as written last: an estimate that is exact at 0.
-                    let left = buffered.payload.min(buffered.bytes.len());
-                    self.payload.fetch_sub(buffered.payload - left, Ordering::Relaxed);
-                    buffered.payload = left;
+                    let payload = unsent.queue.advance(written);
+                    self.payload.fetch_sub(payload, Ordering::Relaxed);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => self.give_up(buffered),
+                Err(_) => self.give_up(unsent),
             }
         }
         false
     }
 
     /// The connection is dead; the reading end notices and tells.
-    fn give_up(&self, buffered: &mut Buffered) {
-        self.payload.fetch_sub(buffered.payload, Ordering::Relaxed);
-        *buffered = Buffered { broken: true, ..Buffered::default() };
+    fn give_up(&self, unsent: &mut Unsent) {
+        self.payload.fetch_sub(unsent.queue.payload(), Ordering::Relaxed);
+        *unsent = Unsent { broken: true, ..Unsent::default() };
     }
 
-    fn lock(&self) -> MutexGuard<'_, Buffered> {
+    fn lock(&self) -> MutexGuard<'_, Unsent> {
         // Every write of the lock's content leaves it usable: a panic elsewhere changes nothing here.
-        self.buffer.lock().unwrap_or_else(PoisonError::into_inner)
+        self.unsent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -180,7 +178,7 @@ mod tests {
             }
         };
         assert!(refused.is_err());
-        assert!(outbox.lock().bytes.len() <= UNREAD_CONTROL + outbox.codec.cap() as usize + 9);
+        assert!(outbox.lock().queue.control() <= UNREAD_CONTROL + outbox.codec.cap() as usize + 9);
     }
 
     #[tokio::test]

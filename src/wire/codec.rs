@@ -74,6 +74,22 @@ impl Codec {
         self.cap
     }
 
+    /// The block whose data begins behind [`PIECE_HEADER`] bytes of `buffer`, all of its data or only the first of it; `None`
+    /// where the buffer begins with another message, or does not show yet.
+    pub fn begun_block(&self, buffer: &[u8]) -> Result<Option<Block>, WireError> {
+        let Some(header) = buffer.first_chunk::<PIECE_HEADER>() else {
+            return Ok(None);
+        };
+        let (length, id) = (word(header, 0), header[PREFIX]);
+        if length == 0 || id != id::PIECE {
+            return Ok(None);
+        }
+        self.check_cap(length)?;
+        check_length(id, length)?;
+        let body = &header[PREFIX + 1..];
+        Ok(Some(Block { piece: index(body), begin: word(body, 4), length: length - 9 }))
+    }
+
     /// Takes the first message out of `buffer`; `None` while it is incomplete.
     ///
     /// A length is judged as soon as its four bytes are there, and the id with the fifth, so a caller that decodes
@@ -83,9 +99,7 @@ impl Codec {
             return Ok(None);
         };
         let length = u32::from_be_bytes(*prefix);
-        if length > self.cap {
-            return Err(WireError::Oversized { length, cap: self.cap });
-        }
+        self.check_cap(length)?;
         if length == 0 {
             let _ = buffer.split_to(PREFIX);
             return Ok(Some(Message::KeepAlive));
@@ -100,6 +114,11 @@ impl Codec {
         }
         let body = buffer.split_to(whole).freeze().slice(PREFIX + 1..);
         Ok(Some(parse(id, body)))
+    }
+
+    fn check_cap(&self, length: u32) -> Result<(), WireError> {
+        let cap = self.cap;
+        if length > cap { Err(WireError::Oversized { length, cap }) } else { Ok(()) }
     }
 
     /// Appends the message to `buffer`.

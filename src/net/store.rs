@@ -10,6 +10,7 @@ mod folder;
 mod memory;
 mod positioned;
 mod rebuild;
+mod scan;
 #[cfg(test)]
 mod tests;
 pub mod unverified;
@@ -27,7 +28,6 @@ use crate::net::store::file::SingleFile;
 use crate::net::store::folder::Folder;
 use crate::net::store::memory::Memory;
 use crate::peer::Verdict;
-use crate::torrent::bitfield::Bitfield;
 use crate::torrent::hash::PieceHash;
 use crate::torrent::layout::Layout;
 use crate::torrent::metainfo::Metainfo;
@@ -87,7 +87,7 @@ fn advice(error: &io::Error) -> &'static str {
 impl Store {
     /// Pieces in memory.
     pub fn in_memory(layout: Layout, hashes: PieceHashes) -> Store {
-        let place = Place::Memory(Memory::new(layout.pieces()));
+        let place = Place::Memory(Memory::new(layout));
         Store { layout, hashes, place }
     }
 
@@ -118,39 +118,43 @@ impl Store {
         self.layout
     }
 
-    /// Whether reading and writing is a matter of memory alone, so that no worker is needed for a read.
-    pub fn is_memory(&self) -> bool {
-        matches!(self.place, Place::Memory(_))
-    }
-
-    /// Stores a piece without looking at its hash: for content that is known to be right.
+    /// Stores a whole piece without looking at its hash: for content that is known to be right.
     pub fn write(&self, piece: PieceIndex, data: Bytes) -> Result<(), StoreError> {
-        match &self.place {
-            Place::Blocks(blocks) => blocks.write(piece, &data),
-            Place::File(file) => file.write(piece, &data),
-            Place::Folder(folder) => folder.write(piece, &data),
-            Place::Memory(memory) => {
-                memory.write(piece, data);
-                Ok(())
-            }
-        }
+        self.keep(piece, self.blocks_of(&data))
     }
 
-    /// Hashes a whole piece and stores it where it is right. `digests` asks what every block hashed to.
+    /// Hashes a piece, given as its blocks in their order, and stores it where it is right. `digests` asks what every
+    /// block hashed to.
     ///
     /// # Errors
     ///
     /// The reason beside [`Verdict::StoreFailed`] when the piece was right but could not be written.
-    pub fn verify(&self, piece: PieceIndex, data: Bytes, digests: bool) -> (Verdict, Option<StoreError>) {
-        let block_size = self.layout.block_size() as usize;
-        let by_block = |data: &[u8]| data.chunks(block_size).map(digest).collect();
-        if !self.is_right(piece, &data) {
-            return (Verdict::Bad { digests: by_block(&data) }, None);
+    pub fn verify(
+        &self,
+        piece: PieceIndex,
+        blocks: Vec<Bytes>,
+        digests: bool,
+    ) -> (Verdict, Option<StoreError>) {
+        let by_block = |blocks: &[Bytes]| blocks.iter().map(|block| digest(block)).collect();
+        if !self.is_right(piece, &blocks) {
+            return (Verdict::Bad { digests: by_block(&blocks) }, None);
         }
-        let digests = if digests { by_block(&data) } else { Vec::new() };
-        match self.write(piece, data) {
+        let digests = if digests { by_block(&blocks) } else { Vec::new() };
+        match self.keep(piece, blocks) {
             Ok(()) => (Verdict::Good { digests }, None),
             Err(error) => (Verdict::StoreFailed, Some(error)),
+        }
+    }
+
+    /// Bytes of a stored piece, for an upload, if they can be had without waiting for a disk; `None` where a worker has to
+    /// `read` them. The piece is not hashed again.
+    pub fn read_at_once(&self, block: Block) -> Option<Result<Bytes, StoreError>> {
+        match &self.place {
+            Place::Memory(_) => Some(self.read(block)),
+            _ if !self.layout.covers(block) => None,
+            Place::File(file) => file.read_at_once(block).map(Ok),
+            Place::Folder(folder) => folder.read_at_once(block).map(Ok),
+            Place::Blocks(_) => None,
         }
     }
 
@@ -171,22 +175,29 @@ impl Store {
     /// Reads a whole piece and checks its hash.
     pub fn read_verified(&self, piece: PieceIndex) -> Result<Bytes, StoreError> {
         let data = self.read(Block { piece, begin: 0, length: self.layout.piece_length(piece) })?;
-        if self.is_right(piece, &data) { Ok(data) } else { Err(StoreError::Corrupt(piece)) }
+        let right = self.is_right(piece, std::slice::from_ref(&data));
+        if right { Ok(data) } else { Err(StoreError::Corrupt(piece)) }
     }
 
-    fn is_right(&self, piece: PieceIndex, data: &[u8]) -> bool {
-        self.hashes.get(piece.0 as usize).is_some_and(|hash| hash.matches([data]))
+    fn is_right(&self, piece: PieceIndex, data: &[Bytes]) -> bool {
+        self.hashes.get(piece.0 as usize).is_some_and(|hash| hash.matches(data))
     }
 
-    /// Which pieces are here with the right hash; unreadable ones count as missing.
-    pub fn scan(&self) -> Bitfield {
-        let mut have = Bitfield::empty(self.layout.pieces());
-        for piece in (0..self.layout.pieces()).map(PieceIndex) {
-            if self.read_verified(piece).is_ok() {
-                have.insert(piece);
+    fn keep(&self, piece: PieceIndex, blocks: Vec<Bytes>) -> Result<(), StoreError> {
+        match &self.place {
+            Place::Blocks(directory) => directory.write(piece, &blocks),
+            Place::File(file) => file.write(piece, &blocks),
+            Place::Folder(folder) => folder.write(piece, &blocks),
+            Place::Memory(memory) => {
+                memory.write(piece, blocks);
+                Ok(())
             }
         }
-        have
+    }
+
+    /// A whole piece as its blocks, not copied.
+    fn blocks_of(&self, data: &Bytes) -> Vec<Bytes> {
+        data.chunks(self.layout.block_size() as usize).map(|block| data.slice_ref(block)).collect()
     }
 
     /// SHA-1 of the whole content as it is stored.

@@ -24,7 +24,7 @@ impl Host {
                         self.send(conn, Message::Have(piece));
                     }
                 }
-                Action::Store { block, payload } => self.keep(block, &payload),
+                Action::Store { block, payload } => self.keep(block, payload),
                 Action::Verify { piece, digests } => self.verify(piece, digests),
                 Action::Announce { tracker, request } => self.announces.push(tracker, request),
                 Action::Emit(event) => self.record(now, event),
@@ -117,7 +117,7 @@ impl Host {
         }
     }
 
-    fn keep(&mut self, block: Block, payload: &Payload) {
+    fn keep(&mut self, block: Block, payload: Payload) {
         match payload {
             Payload::Bytes(bytes) => self.unverified.put(block, bytes),
             Payload::Virtual { .. } => debug_assert!(false, "the codec makes no virtual payload"),

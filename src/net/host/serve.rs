@@ -95,7 +95,7 @@ impl Host {
         self.service.tickets += 1;
         let ticket = self.service.tickets;
         let paid_at = self.service.uplink.serve(now, block.length);
-        let data = self.store.is_memory().then(|| self.store.read(block));
+        let data = self.store.read_at_once(block);
         if data.is_none() {
             let (store, inbox) = (self.store.clone(), self.inbox.clone());
             self.tasks.spawn_blocking(move || {

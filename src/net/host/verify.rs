@@ -8,14 +8,14 @@ use crate::time::Time;
 
 impl Host {
     pub(super) fn verify(&mut self, piece: PieceIndex, digests: bool) {
-        let Some(data) = self.unverified.take(piece) else {
+        let Some(blocks) = self.unverified.take(piece) else {
             self.store_failed(StoreError::NoRoom(piece));
             self.consequences.push_back(Input::Verified { piece, verdict: Verdict::StoreFailed });
             return;
         };
         let (store, inbox) = (self.store.clone(), self.inbox.clone());
         self.tasks.spawn_blocking(move || {
-            let (verdict, error) = store.verify(piece, data, digests);
+            let (verdict, error) = store.verify(piece, blocks, digests);
             // A host that has ended does not count it.
             let _ = inbox.blocking_send(Happening::Verified { piece, verdict, error });
         });

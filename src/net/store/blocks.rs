@@ -30,8 +30,8 @@ impl BlockDirectory {
     }
 
     /// Every file appears whole or not at all.
-    pub(super) fn write(&self, piece: PieceIndex, data: &[u8]) -> Result<(), StoreError> {
-        for (index, block) in (0..).zip(data.chunks(self.layout.block_size() as usize)) {
+    pub(super) fn write(&self, piece: PieceIndex, blocks: &[Bytes]) -> Result<(), StoreError> {
+        for (index, block) in (0..).zip(blocks) {
             let path = self.path(BlockId { piece, index });
             let beside = path.with_extension("tmp");
             let written = create_anew(&beside)

@@ -7,13 +7,13 @@ use std::collections::VecDeque;
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
 use crate::id::{Block, PieceIndex};
 use crate::net::store::StoreError;
-use crate::net::store::positioned::{open as open_kept, read_exact_at, write_all_at};
+use crate::net::store::positioned::Positioned;
 use crate::torrent::extents::{Extent, Extents};
 use crate::torrent::layout::Layout;
 use crate::torrent::metainfo::{self, Metainfo};
@@ -29,7 +29,7 @@ pub(super) struct Folder {
     /// What the files' paths are joined to.
     below: PathBuf,
     /// Open files by their positions, the one that was used last in front.
-    open: Mutex<VecDeque<(usize, Arc<File>)>>,
+    open: Mutex<VecDeque<(usize, Arc<Positioned>)>>,
 }
 
 impl Folder {
@@ -57,14 +57,15 @@ impl Folder {
         Ok(folder)
     }
 
-    pub(super) fn write(&self, piece: PieceIndex, data: &[u8]) -> Result<(), StoreError> {
-        let parts = || self.parts(self.layout.piece_offset(piece), data.len());
-        if parts().any(|(extent, part)| self.is_padding(extent) && data[part].iter().any(|byte| *byte != 0)) {
+    pub(super) fn write(&self, piece: PieceIndex, blocks: &[Bytes]) -> Result<(), StoreError> {
+        let is_wrong =
+            |(extent, data): (Extent, &[u8])| self.is_padding(extent) && data.iter().any(|byte| *byte != 0);
+        if self.places(piece, blocks).any(is_wrong) {
             return Err(StoreError::Padding(piece));
         }
-        for (extent, part) in parts().filter(|(extent, _)| !self.is_padding(*extent)) {
+        for (extent, data) in self.places(piece, blocks).filter(|(extent, _)| !self.is_padding(*extent)) {
             self.file(extent.file)
-                .and_then(|file| write_all_at(&file, &data[part], extent.offset))
+                .and_then(|file| file.write([data], extent.offset))
                 .map_err(|source| StoreError::Write { path: self.path(extent.file), source })?;
         }
         Ok(())
@@ -73,13 +74,53 @@ impl Folder {
     /// The block must lie inside its piece.
     pub(super) fn read(&self, block: Block) -> Result<Bytes, StoreError> {
         let mut data = vec![0; block.length as usize];
-        let begin = self.layout.piece_offset(block.piece) + u64::from(block.begin);
-        for (extent, part) in self.parts(begin, data.len()).filter(|(extent, _)| !self.is_padding(*extent)) {
-            self.file(extent.file)
-                .and_then(|file| read_exact_at(&file, &mut data[part], extent.offset))
-                .map_err(|source| StoreError::Read { path: self.path(extent.file), source })?;
+        for (extent, part) in self.parts(self.offset(block), data.len()) {
+            if !self.is_padding(extent) {
+                self.file(extent.file)
+                    .and_then(|file| file.read(&mut data[part], extent.offset))
+                    .map_err(|source| StoreError::Read { path: self.path(extent.file), source })?;
+            }
         }
         Ok(Bytes::from(data))
+    }
+
+    /// The block, which must lie inside its piece, if its files are open and that needs no disk.
+    pub(super) fn read_at_once(&self, block: Block) -> Option<Bytes> {
+        let mut data = vec![0; block.length as usize];
+        for (extent, part) in self.parts(self.offset(block), data.len()) {
+            if !self.is_padding(extent) {
+                let file = self.open_file(extent.file)?;
+                file.read_at_once(&mut data[part], extent.offset).then_some(())?;
+            }
+        }
+        Some(Bytes::from(data))
+    }
+
+    /// Whether nothing of the piece was ever written.
+    pub(super) fn is_hole(&self, piece: PieceIndex) -> bool {
+        let length = self.layout.piece_length(piece) as usize;
+        self.parts(self.layout.piece_offset(piece), length).all(|(extent, _)| {
+            let is_hole = |file: Arc<Positioned>| file.is_hole(extent.offset, extent.length);
+            self.is_padding(extent) || self.file(extent.file).is_ok_and(is_hole)
+        })
+    }
+
+    fn offset(&self, block: Block) -> u64 {
+        self.layout.piece_offset(block.piece) + u64::from(block.begin)
+    }
+
+    /// Where a piece's blocks lie, each extent with its bytes of them.
+    fn places<'a>(
+        &'a self,
+        piece: PieceIndex,
+        blocks: &'a [Bytes],
+    ) -> impl Iterator<Item = (Extent, &'a [u8])> {
+        let mut end = self.layout.piece_offset(piece);
+        blocks.iter().flat_map(move |block| {
+            let begin = end;
+            end += block.len() as u64;
+            self.parts(begin, block.len()).map(|(extent, part)| (extent, &block[part]))
+        })
     }
 
     /// Where `length` bytes of the content lie, each extent with its part of them.
@@ -130,19 +171,32 @@ impl Folder {
     }
 
     /// The file, opened anew if it was not used lately.
-    fn file(&self, at: usize) -> io::Result<Arc<File>> {
-        // A panic elsewhere cannot have left a file half open.
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let file = match open.iter().position(|(kept, _)| *kept == at).and_then(|kept| open.remove(kept)) {
-            Some((_, file)) => file,
-            None => {
-                self.look(at).map_err(io::Error::other)?;
-                Arc::new(open_kept(File::options().read(true).write(true), &self.path(at))?)
-            }
-        };
+    fn file(&self, at: usize) -> io::Result<Arc<Positioned>> {
+        if let Some(file) = self.open_file(at) {
+            return Ok(file);
+        }
+        self.look(at).map_err(io::Error::other)?;
+        let file = Positioned::open(File::options().read(true).write(true), &self.path(at))?;
+        let file = Arc::new(file);
+        let mut open = self.kept_open();
         open.push_front((at, Arc::clone(&file)));
         open.truncate(KEPT_OPEN);
         Ok(file)
+    }
+
+    /// The file if it is open.
+    fn open_file(&self, at: usize) -> Option<Arc<Positioned>> {
+        let mut open = self.kept_open();
+        let place = open.iter().position(|(kept, _)| *kept == at)?;
+        let kept = open.remove(place)?;
+        let file = Arc::clone(&kept.1);
+        open.push_front(kept);
+        Some(file)
+    }
+
+    fn kept_open(&self) -> MutexGuard<'_, VecDeque<(usize, Arc<Positioned>)>> {
+        // A panic elsewhere cannot have left a file half open.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,8 +1,9 @@
-//! Blocks whose piece is not complete yet: in memory, capped, so that no remote can fill it.
+//! Blocks whose piece is not complete yet: in memory, capped, so that no remote can fill it. They stay where the socket's
+//! bytes were read to; nothing is copied together.
 
 use std::collections::BTreeMap;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use crate::id::{Block, PieceIndex};
 use crate::torrent::layout::Layout;
@@ -18,7 +19,8 @@ pub struct Unverified {
 
 #[derive(Debug)]
 enum Buffer {
-    Receiving(BytesMut),
+    /// By their place in the piece; empty ones are still to come.
+    Receiving(Vec<Bytes>),
     /// There was no room for one of its blocks: what came of it is dropped.
     Refused,
 }
@@ -35,31 +37,30 @@ impl Unverified {
     }
 
     /// Keeps a block of our layout, with data of its length.
-    pub fn put(&mut self, block: Block, data: &[u8]) {
-        let length = self.layout.piece_length(block.piece) as usize;
-        let (begin, end) = (block.begin as usize, block.begin as usize + data.len());
+    pub fn put(&mut self, block: Block, data: Bytes) {
         debug_assert!(self.layout.covers(block) && data.len() == block.length as usize);
+        let length = self.layout.piece_length(block.piece) as usize;
         let buffer = self.pieces.entry(block.piece).or_insert_with(|| {
             if self.bytes + length > self.cap {
                 return Buffer::Refused;
             }
             self.bytes += length;
-            Buffer::Receiving(BytesMut::zeroed(length))
+            Buffer::Receiving(vec![Bytes::new(); self.layout.blocks_in(block.piece) as usize])
         });
-        if let Buffer::Receiving(bytes) = buffer
-            && let Some(place) = bytes.get_mut(begin..end)
+        if let Buffer::Receiving(blocks) = buffer
+            && let Some(place) = blocks.get_mut((block.begin / self.layout.block_size()) as usize)
         {
-            place.copy_from_slice(data);
+            *place = data;
         }
     }
 
-    /// Hands out a piece all of whose blocks have come. `None` when there was no room for it.
-    pub fn take(&mut self, piece: PieceIndex) -> Option<Bytes> {
+    /// Hands out the blocks of a piece, all of which have come, in their order. `None` when there was no room for it.
+    pub fn take(&mut self, piece: PieceIndex) -> Option<Vec<Bytes>> {
         match self.pieces.remove(&piece)? {
             Buffer::Refused => None,
-            Buffer::Receiving(bytes) => {
-                self.bytes -= bytes.len();
-                Some(bytes.freeze())
+            Buffer::Receiving(blocks) => {
+                self.bytes -= self.layout.piece_length(piece) as usize;
+                Some(blocks)
             }
         }
     }
@@ -74,32 +75,38 @@ impl Unverified {
 mod tests {
     use super::*;
 
-    fn block(piece: u32, begin: u32, length: u32) -> Block {
-        Block { piece: PieceIndex(piece), begin, length }
+    fn put(unverified: &mut Unverified, piece: u32, begin: u32, data: &'static str) {
+        let block = Block { piece: PieceIndex(piece), begin, length: data.len() as u32 };
+        unverified.put(block, Bytes::from_static(data.as_bytes()));
+    }
+
+    fn taken(unverified: &mut Unverified, piece: u32) -> Option<String> {
+        let blocks = unverified.take(PieceIndex(piece))?;
+        Some(blocks.iter().map(|block| str::from_utf8(block).unwrap()).collect())
     }
 
     #[test]
     fn blocks_in_any_order_make_the_piece() {
         let mut unverified = Unverified::new(Layout::new(10, 8, 4).unwrap());
-        unverified.put(block(0, 4, 4), b"efgh");
-        unverified.put(block(1, 0, 2), b"ij");
-        unverified.put(block(0, 0, 4), b"abcd");
+        put(&mut unverified, 0, 4, "efgh");
+        put(&mut unverified, 1, 0, "ij");
+        put(&mut unverified, 0, 0, "abcd");
         assert_eq!(unverified.bytes(), 10);
-        assert_eq!(unverified.take(PieceIndex(0)).as_deref(), Some(&b"abcdefgh"[..]));
-        assert_eq!(unverified.take(PieceIndex(1)).as_deref(), Some(&b"ij"[..]));
-        assert_eq!((unverified.bytes(), unverified.take(PieceIndex(0))), (0, None));
+        assert_eq!(taken(&mut unverified, 0).as_deref(), Some("abcdefgh"));
+        assert_eq!(taken(&mut unverified, 1).as_deref(), Some("ij"));
+        assert_eq!((unverified.bytes(), taken(&mut unverified, 0)), (0, None));
     }
 
     #[test]
     fn a_piece_beyond_the_cap_is_refused_whole_and_welcome_later() {
         let mut unverified = Unverified::with_cap(Layout::new(16, 8, 4).unwrap(), 8);
-        unverified.put(block(0, 0, 4), b"abcd");
-        unverified.put(block(1, 0, 4), b"ijkl");
+        put(&mut unverified, 0, 0, "abcd");
+        put(&mut unverified, 1, 0, "ijkl");
         assert!(unverified.take(PieceIndex(0)).is_some());
-        unverified.put(block(1, 4, 4), b"mnop");
+        put(&mut unverified, 1, 4, "mnop");
         assert_eq!(unverified.take(PieceIndex(1)), None, "half of it is lost");
-        unverified.put(block(1, 0, 4), b"ijkl");
-        unverified.put(block(1, 4, 4), b"mnop");
-        assert_eq!(unverified.take(PieceIndex(1)).as_deref(), Some(&b"ijklmnop"[..]));
+        put(&mut unverified, 1, 0, "ijkl");
+        put(&mut unverified, 1, 4, "mnop");
+        assert_eq!(taken(&mut unverified, 1).as_deref(), Some("ijklmnop"));
     }
 }

@@ -147,6 +147,19 @@ fn a_get_that_finds_nobody_gives_up_in_time_and_says_why() {
 }
 
 #[test]
+fn a_get_of_another_torrent_gets_nothing_from_a_seed_and_the_seed_stays() {
+    let folder = Folder::new();
+    folder.file("story.txt", bytes(50_000));
+    folder.file("other.txt", bytes(60_000));
+    folder.minibit(&["seed", "other.txt", "--for", "50 ms"]).done();
+    let (_seed, addr) = seed(&folder, "story.txt", &[]);
+    let get =
+        |torrent| folder.minibit(&["get", torrent, "--to", "new", "--peer", &addr, "--timeout", "500 ms"]);
+    get("other.txt.torrent").fails(3, "0 of 4 pieces; no peer was reached");
+    get("story.txt.torrent").done();
+}
+
+#[test]
 fn what_is_not_what_the_torrent_describes_is_not_seeded() {
     let folder = Folder::new();
     folder.file("story.txt", bytes(50_000));

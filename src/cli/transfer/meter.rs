@@ -41,7 +41,7 @@ impl Meter {
             uploaded: 0,
             peers: 0,
             most_peers: 0,
-            samples: VecDeque::new(),
+            samples: VecDeque::from([(Duration::ZERO, 0, 0)]),
         }
     }
 

@@ -161,6 +161,7 @@ def of_minibit_tasks(program, length, leechers, timeout_s):
     content, hashing it, and reading it again from every peer's file."""
     scenario = f"""title = "One process"
 driver = "tasks"
+repeat = 1
 time_limit = "{int(timeout_s)} s"
 [content]
 size = "{bench.size_text(length)}"

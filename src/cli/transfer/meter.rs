@@ -14,7 +14,7 @@ const WINDOW: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Meter {
     layout: Layout,
-    pieces: u32,
+    have: Bitfield,
     /// Whole as a file too, where that takes another step than its last piece.
     finished: bool,
     verified: u64,
@@ -33,7 +33,7 @@ impl Meter {
         let already = have.iter().map(|piece| u64::from(layout.piece_length(piece))).sum();
         Meter {
             layout,
-            pieces: have.count(),
+            have: have.clone(),
             finished: have.is_full(),
             verified: already,
             already,
@@ -58,12 +58,15 @@ impl Meter {
                 self.downloaded += u64::from(block.length)
             }
             Event::PieceVerified { piece } => {
-                self.pieces += 1;
-                self.verified += u64::from(self.layout.piece_length(*piece));
+                if self.have.insert(*piece) {
+                    self.verified += u64::from(self.layout.piece_length(*piece));
+                }
             }
-            // It was verified, and is lost again.
             Event::StorageFailed { piece } => {
-                self.downloaded = self.downloaded.saturating_sub(u64::from(self.layout.piece_length(*piece)));
+                let length = u64::from(self.layout.piece_length(*piece));
+                // It could not be read again, or could not be written in the first place.
+                let of = if self.have.remove(*piece) { &mut self.verified } else { &mut self.downloaded };
+                *of = of.saturating_sub(length);
             }
             Event::PieceFailed { bytes, .. } => {
                 self.downloaded = self.downloaded.saturating_sub(u64::from(*bytes));
@@ -83,7 +86,7 @@ impl Meter {
 
     /// Verified ones.
     pub(super) fn pieces(&self) -> u32 {
-        self.pieces
+        self.have.count()
     }
 
     /// Bytes of the content that are verified.
@@ -182,6 +185,19 @@ pub(super) mod tests {
         assert_eq!((meter.already(), meter.verified(), meter.downloaded()), (10, 15, 5));
         assert_eq!((meter.uploaded(), meter.ratio(), meter.pieces()), (10, 0.4, 2));
         assert_eq!((meter.peers(), meter.most_peers()), (1, 1));
+    }
+
+    #[test]
+    fn a_piece_that_the_disk_did_not_keep_counts_once_when_it_comes_again() {
+        let lost = Event::StorageFailed { piece: PieceIndex(0) };
+        let [block, verified] = downloaded(0, 10);
+        for events in [[&block, &verified, &lost], [&block, &lost, &verified]] {
+            let mut meter = Meter::new(&metainfo(), &Bitfield::empty(3));
+            events[..2].iter().for_each(|event| meter.count(event));
+            meter.count(events[2]);
+            let unwritten = events[1] == &lost;
+            assert_eq!((meter.downloaded(), meter.verified()), if unwritten { (0, 10) } else { (10, 0) });
+        }
     }
 
     #[test]

@@ -58,9 +58,8 @@ impl Meter {
                 self.downloaded += u64::from(block.length)
             }
             Event::PieceVerified { piece } => {
-                if self.have.insert(*piece) {
-                    self.verified += u64::from(self.layout.piece_length(*piece));
-                }
+                self.have.insert(*piece);
+                self.verified += u64::from(self.layout.piece_length(*piece));
             }
             Event::StorageFailed { piece } => {
                 let length = u64::from(self.layout.piece_length(*piece));
@@ -188,16 +187,17 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_piece_that_the_disk_did_not_keep_counts_once_when_it_comes_again() {
+    fn what_the_disk_does_not_keep_does_not_count() {
         let lost = Event::StorageFailed { piece: PieceIndex(0) };
         let [block, verified] = downloaded(0, 10);
-        for events in [[&block, &verified, &lost], [&block, &lost, &verified]] {
+        let after = |events: &[&Event]| {
             let mut meter = Meter::new(&metainfo(), &Bitfield::empty(3));
-            events[..2].iter().for_each(|event| meter.count(event));
-            meter.count(events[2]);
-            let unwritten = events[1] == &lost;
-            assert_eq!((meter.downloaded(), meter.verified()), if unwritten { (0, 10) } else { (10, 0) });
-        }
+            events.iter().for_each(|event| meter.count(event));
+            (meter.downloaded(), meter.verified())
+        };
+        assert_eq!(after(&[&block, &lost]), (0, 0), "it was never written");
+        assert_eq!(after(&[&block, &verified, &lost]), (10, 0), "it could not be read again");
+        assert_eq!(after(&[&block, &verified, &lost, &block, &verified]), (20, 10));
     }
 
     #[test]

@@ -410,6 +410,30 @@ fn a_copied_picker_goes_on_alike() {
 }
 
 #[test]
+fn only_failed_pieces_are_to_be_had_for_who_is_to_send_them_alone_and_each_for_one() {
+    let layout = Layout::new(3 * 8, 8, 4).unwrap();
+    let equal = StartedFirst::Equal;
+    let mut picker = Picker::new(layout, PickerPolicy::RarestFirst, equal, 0, &Bitfield::empty(3));
+    let all = Bitfield::full(3);
+    let picked = |picker: &mut Picker, conn, want| {
+        let mut out = Vec::new();
+        picker.pick_retries(
+            Asker { conn: ConnId(conn), pieces: all.as_set(), connections: 2 },
+            want,
+            &mut out,
+        );
+        out.iter().map(|block| (block.piece.0, block.index)).collect::<Vec<_>>()
+    };
+    picker.join_seed();
+    assert_eq!(picked(&mut picker, 0, 9), []);
+    picker.failed(PieceIndex(1), true);
+    picker.failed(PieceIndex(2), true);
+    assert_eq!(picked(&mut picker, 0, 1), [(1, 0)]);
+    assert_eq!(picked(&mut picker, 1, 9), [(2, 0), (2, 1)], "the first is spoken for");
+    assert_eq!(picked(&mut picker, 0, 9), [(1, 1)]);
+}
+
+#[test]
 fn a_failed_piece_keeps_what_it_has_when_it_started_over_twice_as_in_swarm_5495() {
     let layout = Layout::new(3 * 4, 3 * 4, 4).unwrap();
     let equal = StartedFirst::Equal;

@@ -23,6 +23,9 @@ use super::{Adapter, Seen, Settings, rpc};
 /// Between two questions while it checks its file.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// How long a connection may be silent. Its own ten seconds end nearly all those between its peers, and now and then all for
+/// good (docs/clients.md).
+const PATIENCE: &str = "60s";
 /// The last of its first words.
 const LAST_OF_THEM: &str = "HTTP API";
 /// Between two of them.
@@ -65,6 +68,7 @@ impl Adapter for Rqbit {
             ("listen-ip", seat.listen.ip().to_string()),
             ("listen-port", seat.listen.port().to_string()),
             ("peer-limit", seat.max_connections.to_string()),
+            ("peer-read-write-timeout", PATIENCE.to_owned()),
         ];
         for (name, rate) in [("ratelimit-upload", seat.upload), ("ratelimit-download", seat.download)] {
             options.extend(rate.map(|rate| (name, bytes_per_second(Some(rate)).to_string())));

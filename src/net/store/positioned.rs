@@ -160,3 +160,23 @@ fn read_cached(_: &File, _: &mut [u8], _: u64) -> bool {
 fn is_hole(_: &File, _: u64, _: u64) -> bool {
     false
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_nobody_may_write_is_opened_to_be_read() {
+        // The kernel's own: root may not write it either.
+        let path = Path::new("/sys/devices/system/cpu/online");
+        let refused = File::options().write(true).open(path).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
+        let file = open(File::options().read(true).write(true), path).unwrap();
+        let mut first = [0];
+        read_exact_at(&file, &mut first, 0).unwrap();
+        assert_eq!(first, *b"0", "the first processor");
+        assert!(write_all_at(&file, b"x", 0).is_err());
+        let missing = open(File::options().read(true).write(true), Path::new("/sys/none")).unwrap_err();
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+    }
+}

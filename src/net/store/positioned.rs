@@ -171,12 +171,13 @@ mod tests {
         let path = Path::new("/sys/devices/system/cpu/online");
         let refused = File::options().write(true).open(path).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
-        let file = open(File::options().read(true).write(true), path).unwrap();
+        let to_read_and_write = || File::options().read(true).write(true).clone();
+        let file = Positioned::open(&to_read_and_write(), path).unwrap();
         let mut first = [0];
-        read_exact_at(&file, &mut first, 0).unwrap();
+        file.read(&mut first, 0).unwrap();
         assert_eq!(first, *b"0", "the first processor");
-        assert!(write_all_at(&file, b"x", 0).is_err());
-        let missing = open(File::options().read(true).write(true), Path::new("/sys/none")).unwrap_err();
+        assert!(file.write([&b"x"[..]], 0).is_err());
+        let missing = Positioned::open(&to_read_and_write(), Path::new("/sys/none")).unwrap_err();
         assert_eq!(missing.kind(), io::ErrorKind::NotFound);
     }
 }

@@ -1,11 +1,13 @@
 //! A torrent of what lies on disk: a file, or a folder with everything in it. The same content and choices give the same
 //! bytes everywhere. Knows no swarm, and writes nothing.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Take};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::torrent::hash::{PieceHash, hash_pieces};
+use crate::torrent::every_piece::all_cores;
+use crate::torrent::files::{Files, READ, ReadError};
+use crate::torrent::hash::PieceHash;
 use crate::torrent::layout::{Layout, LayoutError};
 use crate::torrent::metainfo::{Draft, DraftFile, MAX_FILES, MAX_PIECE_SIZE, Metainfo, MetainfoError};
 
@@ -52,6 +54,15 @@ pub enum CreateError {
     Metainfo(#[from] MetainfoError),
 }
 
+impl From<ReadError> for CreateError {
+    fn from(error: ReadError) -> CreateError {
+        match error {
+            ReadError::Io { path, source } => CreateError::Io { path, source },
+            ReadError::Changed(path) => CreateError::Changed(path),
+        }
+    }
+}
+
 /// The `.torrent` file's bytes and what they mean. `progress` hears how many bytes are hashed, and of how many.
 ///
 /// # Errors
@@ -64,13 +75,14 @@ pub fn create(
     let content = order.content;
     let name = text(content, content.file_name().ok_or_else(|| CreateError::NotAFile(content.to_owned()))?)?;
     let found = find(content)?;
-    let total = found.iter().map(|file| file.length).sum();
+    // More than can be counted are more than the layout accepts.
+    let total = found.iter().fold(0u64, |total, file| total.saturating_add(file.length));
     let piece_size = order.piece_size.unwrap_or_else(|| usual_piece_size(total));
     if !(1..=MAX_PIECE_SIZE).contains(&piece_size) {
         return Err(CreateError::PieceSize(piece_size));
     }
     let layout = Layout::any_piece_size(total, piece_size, Layout::STANDARD_BLOCK.min(piece_size))?;
-    let piece_hashes = hash(content, &found, &layout, progress)?;
+    let piece_hashes = hash(&found, &layout, progress)?;
     let files: Option<Vec<DraftFile>> = found
         .into_iter()
         .map(|file| file.below.map(|path| DraftFile { path, length: file.length }))
@@ -152,66 +164,16 @@ fn text<'a>(path: &Path, name: &'a std::ffi::OsStr) -> Result<&'a str, CreateErr
 }
 
 fn hash(
-    content: &Path,
     found: &[Found],
     layout: &Layout,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Vec<PieceHash>, CreateError> {
-    let mut joined =
-        Joined { files: found, open: None, read: 0, total: layout.total(), progress, failed: None };
-    let hashes = hash_pieces(&mut joined, layout.piece_size());
-    match (joined.failed.take(), hashes) {
-        (Some(error), _) => Err(error),
-        (None, hashes) => hashes.map_err(io_error(content)),
-    }
-}
-
-/// The files' bytes as one stream, each with as many as it had when it was found.
-struct Joined<'a> {
-    files: &'a [Found],
-    open: Option<(&'a Found, Take<File>)>,
-    read: u64,
-    total: u64,
-    progress: &'a mut dyn FnMut(u64, u64),
-    /// Which file it was, if one could not be read.
-    failed: Option<CreateError>,
-}
-
-impl Joined<'_> {
-    fn fail(&mut self, error: CreateError) -> io::Error {
-        self.failed = Some(error);
-        io::ErrorKind::Other.into()
-    }
-}
-
-impl Read for Joined<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            if let Some((found, file)) = &mut self.open {
-                let found = *found;
-                match file.read(buffer) {
-                    Ok(0) if file.limit() > 0 => {
-                        return Err(self.fail(CreateError::Changed(found.at.clone())));
-                    }
-                    Ok(0) => self.open = None,
-                    Ok(length) => {
-                        self.read += length as u64;
-                        (self.progress)(self.read, self.total);
-                        return Ok(length);
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => return Err(self.fail(io_error(&found.at)(error))),
-                }
-            } else {
-                let Some((next, rest)) = self.files.split_first() else { return Ok(0) };
-                self.files = rest;
-                match File::open(&next.at) {
-                    Ok(file) => self.open = Some((next, file.take(next.length))),
-                    Err(error) => return Err(self.fail(io_error(&next.at)(error))),
-                }
-            }
-        }
-    }
+    let files = Files::new(found.iter().map(|file| (file.at.as_path(), file.length)))
+        .expect("the layout's total is the sum of the lengths");
+    // Nobody wants to see blocks: they are what is read at a time.
+    let (total, piece_size) = (layout.total(), layout.piece_size());
+    let read = Layout::any_piece_size(total, piece_size, READ.min(piece_size))?;
+    files.hash(all_cores(), &read, |_, _| Ok(()), progress)
 }
 
 fn io_error(path: &Path) -> impl FnOnce(io::Error) -> CreateError {
@@ -222,6 +184,7 @@ fn io_error(path: &Path) -> impl FnOnce(io::Error) -> CreateError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::torrent::hash::hash_pieces;
     use tempfile::TempDir;
 
     fn make(content: &Path, piece_size: u32) -> Result<(Vec<u8>, Metainfo), CreateError> {

@@ -23,6 +23,26 @@ impl PieceHash {
     }
 }
 
+/// As many pieces as it pays to hash at the same time on one core.
+pub const ABREAST: usize = 3;
+
+/// In bytes: what SHA-1 takes at a time.
+const SHA1_BLOCK: usize = 64;
+
+/// Hashes the next bytes of several pieces, a little of each in turn. Every round of SHA-1 waits for the one before, but not
+/// for those of another piece: where the processor has instructions for SHA-1, it does three pieces in half the time that
+/// they take one after the other.
+pub fn update_abreast(pieces: &mut [(&mut Sha1, &[u8])]) {
+    let longest = pieces.iter().map(|(_, bytes)| bytes.len()).max().unwrap_or(0);
+    for begin in (0..longest).step_by(SHA1_BLOCK) {
+        for (sha1, bytes) in &mut *pieces {
+            if let Some(rest) = bytes.get(begin..) {
+                sha1.update(&rest[..rest.len().min(SHA1_BLOCK)]);
+            }
+        }
+    }
+}
+
 impl std::fmt::Debug for PieceHash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
@@ -126,6 +146,23 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn pieces_hashed_abreast_have_the_hashes_that_each_has_alone(
+            pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..6), cut in 0..300usize,
+        ) {
+            let mut hashers = vec![Sha1::new(); pieces.len()];
+            for second in [false, true] {
+                let parts = pieces.iter().map(|piece| {
+                    let (first, rest) = piece.split_at(cut.min(piece.len()));
+                    if second { rest } else { first }
+                });
+                update_abreast(&mut hashers.iter_mut().zip(parts).collect::<Vec<_>>());
+            }
+            for (hasher, piece) in hashers.into_iter().zip(&pieces) {
+                prop_assert_eq!(PieceHash(hasher.finalize().into()), PieceHash::of([piece]));
+            }
+        }
+
         #[test]
         fn however_the_bytes_come_the_hashes_are_those_of_the_pieces(
             content in prop::collection::vec(any::<u8>(), 0..300), piece_size in 1..70u32, step in 1..90usize,

@@ -4,7 +4,11 @@ pub mod bencode;
 pub mod bitfield;
 #[cfg(feature = "net")]
 pub mod create;
+#[cfg(feature = "net")]
+pub mod every_piece;
 pub mod extents;
+#[cfg(feature = "net")]
+pub mod files;
 pub mod hash;
 pub mod layout;
 pub mod metainfo;

@@ -1,41 +1,27 @@
 //! What a store has already, when it is opened: every piece read and hashed, on all cores.
 
-use std::num::NonZero;
+use std::convert::Infallible;
+use std::ops::Range;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread;
 
 use crate::id::PieceIndex;
 use crate::net::store::{Place, Store};
 use crate::torrent::bitfield::Bitfield;
+use crate::torrent::every_piece::{all_cores, every_piece};
 use crate::torrent::hash::PieceHash;
-
-/// For fewer pieces than this another thread does not pay.
-const PIECES_A_THREAD: u32 = 16;
 
 impl Store {
     /// Which pieces are here with the right hash; unreadable ones count as missing.
     pub fn scan(&self) -> Bitfield {
         let zeros = Zeros::new(self.layout.piece_size());
-        let cores = thread::available_parallelism().map_or(1, NonZero::get) as u32;
-        let threads = cores.min(self.layout.pieces() / PIECES_A_THREAD).max(1);
-        let next = AtomicU32::new(0);
-        let search = || {
-            let pieces = std::iter::repeat_with(|| PieceIndex(next.fetch_add(1, Ordering::Relaxed)));
-            let pieces = pieces.take_while(|piece| self.layout.contains(*piece));
-            pieces.filter(|piece| self.has(*piece, &zeros)).collect::<Vec<_>>()
+        let look = |(): &mut (), pieces: Range<u32>| {
+            Ok::<Vec<bool>, Infallible>(pieces.map(|piece| self.has(PieceIndex(piece), &zeros)).collect())
         };
+        let Ok(has) = every_piece(all_cores(), &self.layout, 1, || (), look, &mut |_, _| {});
         let mut have = Bitfield::empty(self.layout.pieces());
-        thread::scope(|scope| {
-            let others: Vec<_> = (1..threads).map(|_| scope.spawn(search)).collect();
-            let mut found = search();
-            for other in others {
-                found.extend(other.join().expect("a search does not panic"));
-            }
-            found.into_iter().for_each(|piece| {
-                have.insert(piece);
-            });
-        });
+        for (piece, _) in (0..).map(PieceIndex).zip(has).filter(|(_, has)| *has) {
+            have.insert(piece);
+        }
         have
     }
 

@@ -1,17 +1,19 @@
 //! Writing a split: a file cut into blocks, handed out to peers' folders, with the metainfo beside them. The content
-//! is read once, block by block, so memory does not grow with it.
+//! is read once, on all cores, and each of them keeps one block: memory does not grow with the content.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::contents::Contents;
 use super::folder::{self, PEERS, Staged};
 use super::marker::{self, Marker};
 use super::{Distribution, DistributionError, distribute};
-use crate::id::{BlockId, PieceIndex};
+use crate::id::BlockId;
 use crate::torrent::bitfield::Bitfield;
-use crate::torrent::hash::{PieceHash, PieceHasher};
+use crate::torrent::every_piece::all_cores;
+use crate::torrent::files::{Files, ReadError};
+use crate::torrent::hash::PieceHash;
 use crate::torrent::layout::{Layout, LayoutError};
 use crate::torrent::metainfo::{Draft, MAX_BLOCK_SIZE, Metainfo, MetainfoError};
 
@@ -98,6 +100,15 @@ impl SplitError {
     fn io(path: &Path) -> impl FnOnce(io::Error) -> SplitError {
         let path = path.to_owned();
         move |source| SplitError::Io { path, source }
+    }
+}
+
+impl From<ReadError> for SplitError {
+    fn from(error: ReadError) -> SplitError {
+        match error {
+            ReadError::Io { path, source } => SplitError::Io { path, source },
+            ReadError::Changed(path) => SplitError::Changed(path),
+        }
     }
 }
 
@@ -227,21 +238,13 @@ impl Content<'_> {
         for folder in &folders {
             fs::create_dir_all(folder).map_err(SplitError::io(folder))?;
         }
-        let mut content = BufReader::new(File::open(self.file).map_err(SplitError::io(self.file))?);
-        let mut hasher = PieceHasher::new(self.layout.piece_size());
-        let mut buffer = vec![0; self.layout.block_size() as usize];
-        for piece in (0..self.layout.pieces()).map(PieceIndex) {
-            for index in 0..self.layout.blocks_in(piece) {
-                let id = BlockId { piece, index };
-                let block = &mut buffer[..self.layout.block(id).length as usize];
-                content.read_exact(block).map_err(|error| self.unreadable(error))?;
-                hasher.push(block);
-                self.write_block(id, block, &folders)?;
-            }
-            progress(self.layout.piece_offset(piece), self.layout.total());
+        let files = Files::new([(self.file, self.layout.total())]).expect("one length can be counted");
+        let write = |id, block: &[u8]| self.write_block(id, block, &folders);
+        let hashes = files.hash(all_cores(), self.layout, write, progress)?;
+        if self.has_grown().map_err(SplitError::io(self.file))? {
+            return Err(SplitError::Changed(self.file.to_owned()));
         }
-        let rest = content.read(&mut [0]).map_err(SplitError::io(self.file))?;
-        if rest > 0 { Err(SplitError::Changed(self.file.to_owned())) } else { Ok(hasher.finish()) }
+        Ok(hashes)
     }
 
     fn write_block(&self, id: BlockId, block: &[u8], folders: &[PathBuf]) -> Result<(), SplitError> {
@@ -255,10 +258,10 @@ impl Content<'_> {
         Ok(())
     }
 
-    fn unreadable(&self, error: io::Error) -> SplitError {
-        match error.kind() {
-            io::ErrorKind::UnexpectedEof => SplitError::Changed(self.file.to_owned()),
-            _ => SplitError::io(self.file)(error),
-        }
+    /// Looks for a byte behind the last one: some files have other lengths than they say.
+    fn has_grown(&self) -> io::Result<bool> {
+        let mut file = File::open(self.file)?;
+        file.seek(SeekFrom::Start(self.layout.total()))?;
+        Ok(file.read(&mut [0])? > 0)
     }
 }

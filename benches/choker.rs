@@ -1,4 +1,4 @@
-//! The choker: one round over all connections of a peer, by policy and by the CPU time of the measuring thread.
+//! The choker: one round over all connections of a peer, by policy and by CPU time.
 
 mod cpu_time;
 

@@ -1,5 +1,5 @@
-//! Chunking: how fast content is hashed into pieces, handed out and written as block files. By the CPU time of the
-//! measuring thread, the kernel's share of writing files included, so that a busy machine does not show.
+//! Chunking: how fast content is hashed into pieces, handed out and written as block files. By the CPU time of all threads
+//! together, the kernel's share of writing files included, so that neither a busy machine nor the number of cores shows.
 
 mod cpu_time;
 

@@ -1,4 +1,4 @@
-//! The codec: messages to bytes and back, by the CPU time of the measuring thread. Blocks of data are of 16 KiB.
+//! The codec: messages to bytes and back, by CPU time. Blocks of data are of 16 KiB.
 
 mod cpu_time;
 

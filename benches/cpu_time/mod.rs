@@ -1,23 +1,23 @@
-//! Criterion measures with the CPU time of the measuring thread: on a machine with other work, wall time came out up to
+//! Criterion measures with the CPU time of the process: on a machine with other work, wall time came out up to
 //! twice as high and ten times as scattered.
 
 use std::time::Duration;
 
-use cpu_time::ThreadTime;
+use cpu_time::ProcessTime;
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 
-/// CPU time of the thread that runs the benchmark. Work handed to other threads does not count.
+/// CPU time of all threads together, so that work costs the same wherever it is done.
 pub struct CpuTime;
 
 impl Measurement for CpuTime {
-    type Intermediate = ThreadTime;
+    type Intermediate = ProcessTime;
     type Value = Duration;
 
-    fn start(&self) -> ThreadTime {
-        ThreadTime::now()
+    fn start(&self) -> ProcessTime {
+        ProcessTime::now()
     }
 
-    fn end(&self, start: ThreadTime) -> Duration {
+    fn end(&self, start: ProcessTime) -> Duration {
         start.elapsed()
     }
 

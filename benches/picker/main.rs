@@ -1,5 +1,5 @@
 //! The picker's benchmarks: HAVEs (A), connections that come and go (B), single picks (C) and whole downloads (D), each
-//! per unit of work and by thread CPU time. `benches/README.md` says how to read them.
+//! per unit of work and by CPU time. `benches/README.md` says how to read them.
 
 #[path = "../cpu_time/mod.rs"]
 mod cpu_time;

@@ -71,11 +71,15 @@ pub fn every_piece<S, T: Send, E: Send>(
         for _ in 1..threads.get().min(turns) {
             let report = report.clone();
             let take_turns = &take_turns;
-            scope.spawn(move || {
+            let worker = thread::Builder::new().spawn_scoped(scope, move || {
                 take_turns(&mut |turn, results| {
                     report.send((turn, results)).expect("reports are received until all threads have ended");
                 });
             });
+            if worker.is_err() {
+                // The system gives no more: those that are there do it all.
+                break;
+            }
         }
         drop(report);
         take_turns(&mut |turn, results| {

@@ -8,7 +8,7 @@ use minibit::torrent::hash::PieceHash;
 use minibit::torrent::metainfo::Metainfo;
 use minibit::torrent::split::{Distribution, distribute};
 
-use crate::command::Folder;
+use crate::command::{Folder, Ran};
 
 /// Bytes of which no two blocks are equal.
 fn content(length: usize) -> Vec<u8> {
@@ -232,4 +232,26 @@ fn the_torrent_names_trackers_in_tiers_and_only_those_that_can_be_asked() {
     split(&["--tracker", "wss://tracker.example"])
         .fails(2, "wss is not supported, only http:// and udp:// are");
     split(&["--tracker", "http://a/,"]).fails(2, "is no URL");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_may_be_larger_than_the_memory_for_it() {
+    // Each of the threads, as many as there are cores, needs a few blocks.
+    let cores = std::thread::available_parallelism().unwrap().get() as u64;
+    let memory_kib = 16 * 1_024 + cores * 8 * 1_024;
+    let folder = Folder::new();
+    let content = fs::File::create(folder.path("large.bin")).unwrap();
+    let length = 2 * memory_kib * 1_024;
+    content.set_len(length).unwrap();
+
+    let unlimited = folder.command(&["split", "large.bin", "--peers", "1", "--block-size", "256KiB"]);
+    let mut limited = std::process::Command::new("sh");
+    limited.args(["-c", "ulimit -d \"$0\" && exec \"$@\"", &memory_kib.to_string()]);
+    limited.arg(unlimited.get_program()).args(unlimited.get_args()).current_dir(folder.path(""));
+    // To read the program's symbols takes memory too.
+    limited.env("RUST_BACKTRACE", "0");
+    Ran::of(limited).done();
+    let blocks = fs::read_dir(folder.path("peers/peer_1/blocks")).unwrap();
+    assert_eq!(blocks.map(|block| block.unwrap().metadata().unwrap().len()).sum::<u64>(), length);
 }

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use cpu_time::CpuTime;
 use minibit::rng::{Entity, Purpose, Stream};
+use minibit::torrent::create;
 use minibit::torrent::hash::hash_pieces;
 use minibit::torrent::layout::Layout;
 use minibit::torrent::split::{Distribution, Order, Split, distribute, split};
@@ -25,7 +26,7 @@ fn content(bytes: usize) -> Vec<u8> {
     content
 }
 
-/// SHA-1 of every piece of 16 MiB.
+/// SHA-1 of every piece of 16 MiB, one after the other as they come by.
 fn hash(criterion: &mut Criterion<CpuTime>) {
     let content = content(16 << 20);
     let mut group = criterion.benchmark_group("chunking/hash");
@@ -34,6 +35,26 @@ fn hash(criterion: &mut Criterion<CpuTime>) {
         let name = format_size(piece_size.into());
         group.bench_with_input(BenchmarkId::from_parameter(name), &piece_size, |bencher, &piece_size| {
             bencher.iter(|| hash_pieces(black_box(&content[..]), piece_size));
+        });
+    }
+    group.finish();
+}
+
+/// A torrent of a file of 16 MiB: read and hashed piece by piece, several of them abreast.
+fn make(criterion: &mut Criterion<CpuTime>) {
+    let folder = folder();
+    let file = folder.path().join("content.bin");
+    let content = content(16 << 20);
+    std::fs::write(&file, &content).expect("the content can be written");
+    let mut group = criterion.benchmark_group("chunking/torrent of a file");
+    group.throughput(Throughput::Bytes(content.len() as u64));
+    for piece_size in [16 * KIB, 256 * KIB, 4096 * KIB] {
+        let name = format_size(piece_size.into());
+        group.bench_with_input(BenchmarkId::from_parameter(name), &piece_size, |bencher, &piece_size| {
+            let (content, piece_size, announce) = (file.as_path(), Some(piece_size), &[][..]);
+            let order = create::Order { content, piece_size, announce, private: false };
+            bencher
+                .iter(|| create::create(&order, &mut |_, _| {}).expect("a file that is there can be read"));
         });
     }
     group.finish();
@@ -103,6 +124,6 @@ criterion_group! {
         .with_measurement(CpuTime)
         .warm_up_time(Duration::from_secs(1))
         .measurement_time(Duration::from_secs(3));
-    targets = hash, hand_out, write
+    targets = hash, make, hand_out, write
 }
 criterion_main!(chunking);

@@ -146,6 +146,14 @@ impl Running {
         self.child.id()
     }
 
+    /// Bytes of memory that it has now.
+    #[cfg(target_os = "linux")]
+    pub fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
+    }
+
     /// What follows `start` in the next stdout line that begins with it.
     #[track_caller]
     pub fn says(&self, start: &str) -> String {

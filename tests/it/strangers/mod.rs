@@ -1,7 +1,8 @@
-//! A tracker's ports among strangers: whatever bytes come, and however slowly, the tracker neither panics nor grows, and
-//! answers everybody else.
+//! Ports among strangers: whatever bytes come, and however slowly, a tracker neither panics nor grows, and answers everybody
+//! else; and a seed has little for each of many idle peers.
 
 mod http;
+mod peers;
 mod udp;
 
 use std::fs;
@@ -65,9 +66,7 @@ impl Tracker {
 
     /// Bytes of memory that it has now.
     fn resident(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.running.pid())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
+        self.running.resident()
     }
 
     /// It still answers over both, and nothing in it has panicked, which would be in its log.

@@ -42,7 +42,7 @@ fn visit(addr: SocketAddr, torrent: &Metainfo, number: u32) -> TcpStream {
 #[test]
 fn five_hundred_idle_peers_cost_a_seed_little() {
     let folder = Folder::new();
-    folder.file("content.bin", &[7; 64 * 1024]);
+    folder.file("content.bin", [7; 64 * 1024]);
     let all = ["--choker", "unchoke-all", "--set", "policy.max_connections=1000", "--piece-size", "16KiB"];
     let seed = folder.start(&[&["seed", "content.bin"], &all[..]].concat());
     let addr: SocketAddr = seed.says("listening on ").parse().unwrap();

@@ -64,7 +64,7 @@ fn rounds(
                     if let Some(shift) = picks {
                         out.clear();
                         let asker = swarm.asker((round + shift) % swarm.peers.len());
-                        picker.preview(asker, 1, &mut rng, &mut out);
+                        picker.preview(&asker, 1, &mut rng, &mut out);
                     }
                 }
             })

@@ -1,6 +1,5 @@
 //! D: a whole download of 10,000 pieces from 50 peers, asked in turn, each with a first-in first-out queue of requests.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use criterion::Criterion;
@@ -58,6 +57,38 @@ fn shuffled_missing(swarm: &Swarm) -> Vec<Vec<PieceIndex>> {
     missing
 }
 
+/// The requests outstanding at one peer, first in, first out. A pick appends to it without a copy.
+#[derive(Clone, Default)]
+struct Queue {
+    blocks: Vec<BlockId>,
+    arrived: usize,
+}
+
+impl Queue {
+    fn len(&self) -> usize {
+        self.blocks.len() - self.arrived
+    }
+
+    fn pop(&mut self) -> Option<BlockId> {
+        let block = *self.blocks.get(self.arrived)?;
+        self.arrived += 1;
+        if self.arrived == 64 {
+            self.forget_arrived();
+        }
+        Some(block)
+    }
+
+    fn cancel(&mut self, block: BlockId) {
+        self.forget_arrived();
+        self.blocks.retain(|&queued| queued != block);
+    }
+
+    fn forget_arrived(&mut self) {
+        self.blocks.drain(..self.arrived);
+        self.arrived = 0;
+    }
+}
+
 struct Download<'a> {
     swarm: &'a Swarm,
     all_missing: &'a [Vec<PieceIndex>],
@@ -66,11 +97,10 @@ struct Download<'a> {
     events: Events,
     peers: Vec<Bitfield>,
     missing: Vec<Vec<PieceIndex>>,
-    queues: Vec<VecDeque<BlockId>>,
+    queues: Vec<Queue>,
     arrived: u64,
     chance: SplitMix,
     rng: Stream,
-    out: Vec<BlockId>,
 }
 
 impl<'a> Download<'a> {
@@ -89,11 +119,10 @@ impl<'a> Download<'a> {
             events,
             peers: swarm.peers.clone(),
             missing: all_missing.to_vec(),
-            queues: vec![VecDeque::with_capacity(64); swarm.peers.len()],
+            queues: vec![Queue::default(); swarm.peers.len()],
             arrived: 0,
             chance: SplitMix(0xD0),
             rng: draws(),
-            out: Vec::with_capacity(64),
         }
     }
 
@@ -109,17 +138,16 @@ impl<'a> Download<'a> {
 
     fn turn(&mut self, peer: usize) {
         let conn = ConnId(peer as u32);
-        let outstanding = self.queues[peer].len();
+        let queue = &mut self.queues[peer];
+        let outstanding = queue.len();
         if outstanding < self.depth {
             let asker = Asker { conn, pieces: self.peers[peer].as_set(), connections: self.peers.len() };
-            self.out.clear();
-            self.picker.pick(asker, self.depth - outstanding, &mut self.rng, &mut self.out);
-            if outstanding == 0 && self.out.is_empty() {
-                self.out.extend(self.picker.pick_second(asker, &|_| true, &mut self.rng));
+            self.picker.pick(&asker, self.depth - outstanding, &mut self.rng, &mut queue.blocks);
+            if queue.len() == 0 {
+                queue.blocks.extend(self.picker.pick_second(&asker, &|_| true, &mut self.rng));
             }
-            self.queues[peer].extend(&self.out);
         }
-        if let Some(block) = self.queues[peer].pop_front() {
+        if let Some(block) = queue.pop() {
             self.arrive(block, conn);
         }
     }
@@ -127,7 +155,7 @@ impl<'a> Download<'a> {
     fn arrive(&mut self, block: BlockId, conn: ConnId) {
         if let Received::Useful { piece_complete, other } = self.picker.received(block, conn) {
             if let Some(other) = other {
-                self.queues[other.0 as usize].retain(|&queued| queued != block);
+                self.queues[other.0 as usize].cancel(block);
             }
             self.arrived += 1;
             if piece_complete {
@@ -152,7 +180,7 @@ impl<'a> Download<'a> {
 
     fn leave_and_return(&mut self) {
         let peer = self.chance.below(u64::from(PEERS)) as usize;
-        while let Some(block) = self.queues[peer].pop_front() {
+        while let Some(block) = self.queues[peer].pop() {
             self.picker.release(block, ConnId(peer as u32));
         }
         self.picker.leave(self.peers[peer].as_set());

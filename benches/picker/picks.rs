@@ -42,25 +42,30 @@ fn dry(
 ) {
     let mut group = group(criterion, name);
     for swarm in swarms {
-        let asker = |pick: u64| swarm.asker((7919 * pick % swarm.peers.len() as u64) as usize);
-        time_picks(&mut group, swarm.pieces, PICKS, state(swarm), blocks, asker);
+        time_picks(&mut group, swarm.pieces, PICKS, state(swarm), blocks, &in_turn(swarm));
     }
 }
 
-fn time_picks<'a>(
+/// Every peer once, far from its neighbours.
+fn in_turn(swarm: &Swarm) -> Vec<Asker<'_>> {
+    let peers = swarm.peers.len();
+    (0..peers).map(|turn| swarm.asker(7919 * turn % peers)).collect()
+}
+
+fn time_picks(
     group: &mut crate::Group<'_>,
     parameter: u32,
     picks: u64,
     mut picker: Picker,
     blocks: usize,
-    asker: impl Fn(u64) -> Asker<'a>,
+    askers: &[Asker<'_>],
 ) {
     let (mut rng, mut out) = (draws(), Vec::new());
     per_unit(group, parameter, picks, || {
         cpu_time_of(|| {
-            for pick in 0..picks {
+            for asker in askers.iter().cycle().take(picks as usize) {
                 out.clear();
-                picker.preview(asker(pick), blocks, &mut rng, &mut out);
+                picker.preview(asker, blocks, &mut rng, &mut out);
             }
         })
     });
@@ -74,7 +79,7 @@ fn with_started(swarm: &Swarm, started_first: StartedFirst) -> Picker {
         let only = set_of(swarm.pieces, [chance.piece(swarm.pieces).0].into_iter());
         let conn = ConnId(request % swarm.peers.len() as u32);
         let asker = Asker { conn, pieces: only.as_set(), connections: swarm.peers.len() };
-        picker.pick(asker, BLOCKS as usize / 2, &mut rng, &mut Vec::new());
+        picker.pick(&asker, BLOCKS as usize / 2, &mut rng, &mut Vec::new());
     }
     picker
 }
@@ -97,12 +102,12 @@ fn endgame(criterion: &mut Criterion<CpuTime>, swarms: &[Swarm]) {
             if !picker.has_free_block() {
                 break;
             }
-            picker.pick(swarm.asker(peer), BLOCKS as usize, &mut rng, &mut out);
+            picker.pick(&swarm.asker(peer), BLOCKS as usize, &mut rng, &mut out);
         }
+        let askers = in_turn(swarm);
         per_unit(&mut group, swarm.pieces, PICKS, || {
             cpu_time_of(|| {
-                for pick in 0..PICKS {
-                    let asker = swarm.asker((7919 * pick % swarm.peers.len() as u64) as usize);
+                for asker in askers.iter().cycle().take(PICKS as usize) {
                     if let Some(block) = picker.pick_second(asker, &|_| true, &mut rng) {
                         picker.release(block, asker.conn);
                     }
@@ -117,7 +122,7 @@ fn sparse_asker(criterion: &mut Criterion<CpuTime>, swarms: &[Swarm]) {
     for swarm in swarms {
         let pieces = one_in(1000, swarm.pieces, 0x1111);
         let asker = Asker { conn: ConnId(0), pieces: pieces.as_set(), connections: swarm.peers.len() };
-        time_picks(&mut group, swarm.pieces, COSTLY_PICKS, swarm.rarest_first(), 16, |_| asker);
+        time_picks(&mut group, swarm.pieces, COSTLY_PICKS, swarm.rarest_first(), 16, &[asker]);
     }
 }
 
@@ -137,6 +142,6 @@ fn rare_half_missing(criterion: &mut Criterion<CpuTime>, swarms: &[Swarm]) {
             });
         }
         let picker = swarm.rarest_first();
-        time_picks(&mut group, swarm.pieces, COSTLY_PICKS, picker, 16, |_| swarm.asker(0));
+        time_picks(&mut group, swarm.pieces, COSTLY_PICKS, picker, 16, &[swarm.asker(0)]);
     }
 }

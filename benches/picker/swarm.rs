@@ -106,5 +106,5 @@ pub fn draws() -> Stream {
 
 /// One dry pick of one block, so that the order stands.
 pub fn settle(picker: &mut Picker, asker: Asker<'_>) {
-    picker.preview(asker, 1, &mut draws(), &mut Vec::new());
+    picker.preview(&asker, 1, &mut draws(), &mut Vec::new());
 }

@@ -34,19 +34,19 @@ impl Peer {
         let free =
             MAX_UNVERIFIED.saturating_sub(self.started_bytes()).div_ceil(u64::from(self.layout.block_size()));
         if on_parole {
-            self.picker.pick_retries(asker(), room, &mut picked);
+            self.picker.pick_retries(&asker(), room, &mut picked);
         } else if free > 0 {
             let room = room.min(usize::try_from(free).unwrap_or(room));
-            self.picker.pick(asker(), room, &mut self.picker_draws, &mut picked);
+            self.picker.pick(&asker(), room, &mut self.picker_draws, &mut picked);
         } else {
-            self.picker.pick_started(asker(), room, &mut self.picker_draws, &mut picked);
+            self.picker.pick_started(&asker(), room, &mut self.picker_draws, &mut picked);
             self.held_back = true;
         }
         let endgame = !self.picker.has_free_block();
         if picked.is_empty() && connection.outstanding.is_empty() && !on_parole {
             let snubbed = |other| self.connections.get(other).is_some_and(|other| other.snubbed);
             let may_double = |other| endgame || snubbed(other);
-            picked.extend(self.picker.pick_second(asker(), &may_double, &mut self.picker_draws));
+            picked.extend(self.picker.pick_second(&asker(), &may_double, &mut self.picker_draws));
         }
         self.set_starved(conn, picked.len() < room);
         for block in picked.drain(..) {

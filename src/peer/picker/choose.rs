@@ -25,7 +25,7 @@ impl Picker {
         if self.free.is_empty() {
             return None;
         }
-        let eligible = Eligible { asker: &asker.pieces, free: &self.free, kept };
+        let eligible = Eligible { asker: asker.pieces.words(), free: &self.free, kept };
         let policy = if self.verified < self.first_random { PickerPolicy::Random } else { self.policy };
         if policy != PickerPolicy::RarestFirst {
             return self.choose_without_counts(policy, &eligible, rng);
@@ -36,8 +36,12 @@ impl Picker {
             return Some(piece);
         }
         if let Some(order) = &mut self.order {
-            let (rows, free, started) = (self.availability.rows(), self.free.words(), self.progress.open());
-            match rarest(order, Wanted { rows, free, started }, &eligible, rng) {
+            let wanted = || Wanted {
+                rows: self.availability.rows(),
+                free: self.free.words(),
+                started: self.progress.open(),
+            };
+            match rarest(order, wanted, &eligible, rng) {
                 Search::Found(piece) => return Some(piece),
                 Search::Nothing => return None,
                 Search::GaveUp => {}
@@ -70,7 +74,7 @@ impl Picker {
         kept: &[PieceIndex],
         rng: &mut Stream,
     ) -> Option<PieceIndex> {
-        let eligible = Eligible { asker: &asker.pieces, free: &self.free, kept };
+        let eligible = Eligible { asker: asker.pieces.words(), free: &self.free, kept };
         match self.policy {
             PickerPolicy::Sequential | PickerPolicy::Hypercube => {
                 self.progress.open().iter().copied().filter(|&piece| eligible.allows(piece)).min()
@@ -92,10 +96,7 @@ impl Picker {
 
     #[inline(never)]
     fn rarest_started(&self, eligible: &Eligible<'_>, rng: &mut Stream) -> Option<PieceIndex> {
-        let holders = |&piece: &PieceIndex| {
-            let barred = u16::from(eligible.allows(piece)).wrapping_sub(1);
-            self.availability.count(piece) | barred
-        };
+        let holders = |&piece: &PieceIndex| self.availability.count(piece) | eligible.barred(piece);
         let least = self.progress.open().iter().map(holders).min()?;
         self.one_started(least, eligible, rng)
     }

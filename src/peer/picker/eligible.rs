@@ -3,12 +3,12 @@
 use super::draw::{WINDOW, fitting, nth_bit};
 use crate::id::PieceIndex;
 use crate::rng::Stream;
-use crate::torrent::bitfield::{Bitfield, PieceSet};
+use crate::torrent::bitfield::Bitfield;
 
 /// Pieces with a free block that the asker has, less those kept from it.
 #[derive(Clone, Copy)]
 pub(super) struct Eligible<'a> {
-    pub(super) asker: &'a PieceSet<'a>,
+    pub(super) asker: &'a [u64],
     pub(super) free: &'a Bitfield,
     /// Almost always empty, never long.
     pub(super) kept: &'a [PieceIndex],
@@ -22,7 +22,7 @@ impl Eligible<'_> {
     /// Pieces `64 × at ..` of the set, lowest piece in the lowest bit.
     #[inline]
     pub(super) fn word(&self, at: usize) -> u64 {
-        let word = self.asker.words()[at] & self.free.words()[at];
+        let word = self.asker[at] & self.free.words()[at];
         if self.kept.is_empty() { word } else { self.without_kept(word, at) }
     }
 
@@ -41,23 +41,44 @@ impl Eligible<'_> {
 
     #[inline]
     fn holds(&self, piece: PieceIndex) -> bool {
-        self.asker.words()[piece.0 as usize / 64] >> (piece.0 % 64) & 1 == 1
+        self.held(piece) == 1
+    }
+
+    /// 1 for a piece that the asker has, 0 for another.
+    #[inline]
+    fn held(&self, piece: PieceIndex) -> u64 {
+        self.asker[piece.0 as usize / 64] >> (piece.0 % 64) & 1
+    }
+
+    /// All ones for a piece that may not be asked for, otherwise 0: a mask over its count. A choice between two counts would
+    /// become a branch.
+    #[inline]
+    pub(super) fn barred(&self, piece: PieceIndex) -> u16 {
+        let kept = if self.kept.contains(&piece) { u16::MAX } else { 0 };
+        (self.held(piece) as u16).wrapping_sub(1) | kept
     }
 
     /// Which of `pieces`, all with a free block, may be asked for, as a word: of the first [`WINDOW`], or of fewer where
     /// they end.
-    #[inline]
+    //
+    // What every pick begins with, and shorter than a call of it.
+    #[inline(always)]
     pub(super) fn among_first(&self, pieces: &[PieceIndex]) -> u64 {
         let held = match pieces.first_chunk::<WINDOW>() {
             Some(window) => fitting(window, |piece| self.holds(piece)),
-            None => fitting(pieces, |piece| self.holds(piece)),
+            None => self.held_of_few(pieces),
         };
         if held == 0 || self.kept.is_empty() { held } else { self.less_kept(held, pieces) }
     }
 
     #[inline(never)]
+    fn held_of_few(&self, pieces: &[PieceIndex]) -> u64 {
+        fitting(&pieces[..pieces.len().min(WINDOW)], |piece| self.holds(piece))
+    }
+
+    #[inline(never)]
     fn less_kept(&self, held: u64, pieces: &[PieceIndex]) -> u64 {
-        held & fitting(&pieces[..WINDOW.min(pieces.len())], |piece| !self.kept.contains(&piece))
+        held & fitting(&pieces[..pieces.len().min(WINDOW)], |piece| !self.kept.contains(&piece))
     }
 
     pub(super) fn lowest(&self) -> Option<PieceIndex> {

@@ -59,13 +59,6 @@ pub struct Asker<'a> {
     pub connections: usize,
 }
 
-/// What a pick may choose from.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Choice {
-    All,
-    Started,
-}
-
 /// What a block that arrived is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
@@ -201,17 +194,17 @@ impl Picker {
 
     /// Appends up to `want` free blocks by the picking rule; they are requested from the asker from now on. The free blocks of
     /// a piece follow one another, lowest first.
-    pub fn pick(&mut self, asker: Asker<'_>, want: usize, rng: &mut Stream, out: &mut Vec<BlockId>) {
-        self.pick_from(Choice::All, asker, want, rng, out);
+    pub fn pick(&mut self, asker: &Asker<'_>, want: usize, rng: &mut Stream, out: &mut Vec<BlockId>) {
+        self.pick_by(Picker::choose, asker, want, rng, out);
     }
 
     /// The same, but opens no piece: for a peer that holds as many unverified bytes as it may.
-    pub fn pick_started(&mut self, asker: Asker<'_>, want: usize, rng: &mut Stream, out: &mut Vec<BlockId>) {
-        self.pick_from(Choice::Started, asker, want, rng, out);
+    pub fn pick_started(&mut self, asker: &Asker<'_>, want: usize, rng: &mut Stream, out: &mut Vec<BlockId>) {
+        self.pick_by(Picker::choose_started, asker, want, rng, out);
     }
 
     /// The same of nothing but pieces of exclusive retry: for a remote that is to send pieces alone.
-    pub fn pick_retries(&mut self, asker: Asker<'_>, want: usize, out: &mut Vec<BlockId>) {
+    pub fn pick_retries(&mut self, asker: &Asker<'_>, want: usize, out: &mut Vec<BlockId>) {
         let mut left = want;
         for piece in self.retries.open_to(asker.conn) {
             if left > 0 && asker.pieces.contains(piece) && self.free.contains(piece) {
@@ -220,10 +213,11 @@ impl Picker {
         }
     }
 
-    fn pick_from(
+    #[inline]
+    fn pick_by(
         &mut self,
-        choice: Choice,
-        asker: Asker<'_>,
+        choose: impl Fn(&mut Picker, &Asker<'_>, &[PieceIndex], &mut Stream) -> Option<PieceIndex>,
+        asker: &Asker<'_>,
         want: usize,
         rng: &mut Stream,
         out: &mut Vec<BlockId>,
@@ -231,11 +225,7 @@ impl Picker {
         let kept = self.retries.kept_from(asker.conn);
         let mut left = want;
         while left > 0 {
-            let piece = match choice {
-                Choice::All => self.choose(&asker, &kept, rng),
-                Choice::Started => self.choose_started(&asker, &kept, rng),
-            };
-            let Some(piece) = piece else { break };
+            let Some(piece) = choose(self, asker, &kept, rng) else { break };
             left -= self.request(piece, asker.conn, left, out);
         }
     }
@@ -243,23 +233,29 @@ impl Picker {
     /// Requests up to `want` free blocks of `piece` from `conn` and returns how many.
     #[inline]
     fn request(&mut self, piece: PieceIndex, conn: ConnId, want: usize, out: &mut Vec<BlockId>) -> usize {
-        let before = out.len();
-        let change = self.progress.request(piece, conn, want, out);
-        self.restand(piece, change);
+        let taken = self.progress.request(piece, conn, want, out);
+        match (taken.opened, taken.closed) {
+            (false, false) => {}
+            (false, true) => self.follow(piece, Standing::Started, Standing::Closed),
+            (true, false) => self.follow(piece, Standing::Unopened, Standing::Started),
+            (true, true) => self.follow(piece, Standing::Unopened, Standing::Closed),
+        }
         self.retries.claim(piece, conn);
-        out.len() - before
+        taken.blocks
     }
 
     /// What [`pick`](Self::pick) would append as things stand, requesting nothing.
-    pub fn preview(&mut self, asker: Asker<'_>, want: usize, rng: &mut Stream, out: &mut Vec<BlockId>) {
+    pub fn preview(&mut self, asker: &Asker<'_>, want: usize, rng: &mut Stream, out: &mut Vec<BlockId>) {
         let mut kept = self.retries.kept_from(asker.conn);
         let mut left = want;
         while left > 0 {
-            let Some(piece) = self.choose(&asker, &kept, rng) else { break };
+            let Some(piece) = self.choose(asker, &kept, rng) else { break };
             let before = out.len();
             self.progress.free_blocks(piece, left, out);
             left -= out.len() - before;
-            kept.push(piece);
+            if left > 0 {
+                kept.push(piece);
+            }
         }
     }
 
@@ -404,11 +400,13 @@ impl Picker {
     #[inline]
     fn restand(&mut self, piece: PieceIndex, change: Change) {
         if change.before != change.after {
-            self.follow(piece, change);
+            self.follow(piece, change.before, change.after);
         }
     }
 
-    fn follow(&mut self, piece: PieceIndex, Change { before, after }: Change) {
+    // Inlined, because where both are known little of it is left, and which change comes next nothing predicts.
+    #[inline]
+    fn follow(&mut self, piece: PieceIndex, before: Standing, after: Standing) {
         if after == Standing::Closed {
             self.free.remove(piece);
         } else {

@@ -37,6 +37,16 @@ pub(super) struct Change {
     pub(super) after: Standing,
 }
 
+/// What a request took.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Taken {
+    pub(super) blocks: usize,
+    /// The piece was not started before.
+    pub(super) opened: bool,
+    /// None of its blocks is free any more.
+    pub(super) closed: bool,
+}
+
 /// What receiving a block has changed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Receipt {
@@ -54,6 +64,8 @@ pub(super) struct Progress {
     stride: usize,
     /// The last piece and its blocks.
     last: (PieceIndex, u32),
+    /// Bytes of the last block of every other piece.
+    last_length: u32,
     /// Words of free-block bits per slot.
     words: usize,
     slot_of: SlotTable,
@@ -69,7 +81,9 @@ pub(super) struct Progress {
     unverified_bytes: u64,
 }
 
+/// Half a cache line, so that none lies across two.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(32))]
 struct Slot {
     /// `None` while vacant.
     piece: Option<PieceIndex>,
@@ -88,6 +102,7 @@ impl Progress {
             layout,
             stride: layout.blocks_per_piece() as usize,
             last: (last, layout.blocks_in(last)),
+            last_length: layout.piece_size() - (layout.blocks_per_piece() - 1) * layout.block_size(),
             words: layout.blocks_per_piece().div_ceil(64) as usize,
             slot_of: SlotTable::new(layout.pieces()),
             slots: Vec::new(),
@@ -129,6 +144,7 @@ impl Progress {
     }
 
     /// Gives `piece`, not started so far, a slot with all blocks free.
+    #[inline(never)]
     fn start(&mut self, piece: PieceIndex) -> usize {
         let stride = self.stride;
         let slot = self.vacant.pop().map_or(self.slots.len(), |slot| slot as usize);
@@ -162,7 +178,8 @@ impl Progress {
         self.vacant.push(slot as u32);
     }
 
-    /// Requests up to `want` free blocks of `piece` from `conn`, lowest first.
+    /// Requests up to `want` free blocks of `piece` from `conn`, lowest first. There must be a free block, and at least one be
+    /// wanted.
     #[inline]
     pub(super) fn request(
         &mut self,
@@ -170,26 +187,25 @@ impl Progress {
         conn: ConnId,
         want: usize,
         out: &mut Vec<BlockId>,
-    ) -> Change {
-        let (slot, before) = match self.slot_of.get(piece) {
-            Some(slot) => (slot, self.slots[slot].standing()),
-            None => (self.start(piece), Standing::Unopened),
-        };
+    ) -> Taken {
+        let started = self.slot_of.get(piece);
+        let slot = started.unwrap_or_else(|| self.start(piece));
         let state = &mut self.slots[slot];
-        let taken = state.free.min(u32::try_from(want).unwrap_or(u32::MAX));
-        state.free -= taken;
-        state.requested += taken;
-        let after = state.standing();
+        let taken = want.min(state.free as usize);
+        debug_assert!(taken > 0, "nothing to request of piece {piece}");
+        state.free -= taken as u32;
+        state.requested += taken as u32;
+        let closed = state.free == 0;
         for _ in 0..taken {
             let index = self.take_lowest_free(slot);
             let at = self.at(slot, index);
             self.blocks[at] = Block::Requested(conn);
             out.push(BlockId { piece, index });
         }
-        if before != Standing::Closed && after == Standing::Closed {
+        if closed {
             self.close(slot);
         }
-        Change { before, after }
+        Taken { blocks: taken, opened: started.is_none(), closed }
     }
 
     /// Takes the lowest of a slot's free bits, of which there must be one.
@@ -207,6 +223,7 @@ impl Progress {
     }
 
     /// Appends up to `want` free blocks of `piece`, lowest first; all of them are free where it is not started.
+    #[inline]
     pub(super) fn free_blocks(&self, piece: PieceIndex, want: usize, out: &mut Vec<BlockId>) {
         let of_piece = |index| BlockId { piece, index };
         match self.slot_of.get(piece) {
@@ -318,11 +335,15 @@ impl Progress {
     }
 
     fn length(&self, block: BlockId) -> u32 {
-        let is_last = block.index + 1 >= self.blocks_in(block.piece);
-        if is_last { self.layout.block(block).length } else { self.layout.block_size() }
+        if block.piece == self.last.0 {
+            return self.layout.block(block).length;
+        }
+        let is_last = block.index + 1 >= self.stride as u32;
+        if is_last { self.last_length } else { self.layout.block_size() }
     }
 
     /// Takes a slot's piece off the list of those with a free block.
+    #[inline(never)]
     fn close(&mut self, slot: usize) {
         let position = self.slots[slot].position as usize;
         self.open.swap_remove(position);

@@ -27,9 +27,9 @@ const TRIES: usize = 12;
 //
 // Nearly every search ends within the first window. What it needs beyond is kept out of its way.
 #[inline]
-pub(super) fn rarest(
+pub(super) fn rarest<'a>(
     order: &mut Order,
-    wanted: Wanted<'_>,
+    wanted: impl Fn() -> Wanted<'a>,
     eligible: &Eligible<'_>,
     rng: &mut Stream,
 ) -> Search {
@@ -37,7 +37,7 @@ pub(super) fn rarest(
     if fitting != 0 {
         return one_of_rank(order, 0, fitting, eligible, rng);
     }
-    rarest_further(order, wanted, eligible, rng)
+    rarest_further(order, wanted(), eligible, rng)
 }
 
 #[inline(never)]

@@ -14,11 +14,11 @@ impl Picker {
     /// now on. Pieces of exclusive retry stay with their one connection.
     pub fn pick_second(
         &mut self,
-        asker: Asker<'_>,
+        asker: &Asker<'_>,
         may_double: &dyn Fn(ConnId) -> bool,
         rng: &mut Stream,
     ) -> Option<BlockId> {
-        let block = self.busy_block(&asker, may_double, rng)?;
+        let block = self.busy_block(asker, may_double, rng)?;
         self.progress.double(block, asker.conn);
         Some(block)
     }

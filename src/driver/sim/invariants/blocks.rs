@@ -157,7 +157,7 @@ mod tests {
             let asker = Asker { conn, pieces: pieces.as_set(), connections: 2 };
             let mut draws = Stream::new(1, Entity::Scenario, Purpose::Picker);
             let picker = patient(world, index).doctored_picker();
-            let block = picker.pick_second(asker, &|_| true, &mut draws).expect("a block asked of one peer");
+            let block = picker.pick_second(&asker, &|_| true, &mut draws).expect("a block asked of one peer");
             patient(world, index).doctored_connection(conn).outstanding.push(block);
             world.touched.pop();
             let from = world.ends(index, conn).and_then(|[own, _]| own.view.remote().index);

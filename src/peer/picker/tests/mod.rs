@@ -143,7 +143,7 @@ impl History {
         let preview = self.chance.below(4) == 0;
         let mut out = Vec::new();
         if preview {
-            self.picker.preview(asker, want, &mut self.picks, &mut out);
+            self.picker.preview(&asker, want, &mut self.picks, &mut out);
             let choices = self.model.choices(conn);
             assert_eq!(out.is_empty(), choices.is_empty());
             assert!(out.first().is_none_or(|block| choices.contains(&block.piece)));
@@ -154,7 +154,7 @@ impl History {
             assert!(out.iter().all(|&block| *self.model.life(block) == Life::Free));
             return;
         }
-        self.picker.pick(asker, want, &mut self.picks, &mut out);
+        self.picker.pick(&asker, want, &mut self.picks, &mut out);
         assert!(out.len() <= want);
         let mut current = None;
         for &block in &out {
@@ -180,7 +180,7 @@ impl History {
         let remote = self.model.remotes[&conn].pieces.clone();
         let asker = Asker { conn, pieces: remote.as_set(), connections: self.model.remotes.len() };
         let may_double = |first: ConnId| any || self.model.remotes[&first].snubbed;
-        let block = self.picker.pick_second(asker, &may_double, &mut self.picks);
+        let block = self.picker.pick_second(&asker, &may_double, &mut self.picks);
         let right = self.model.doublable(conn, any);
         match block {
             None => assert!(right.is_empty(), "{right:?} could have been doubled"),
@@ -403,8 +403,8 @@ fn a_copied_picker_goes_on_alike() {
     let all = Bitfield::full(setting.pieces);
     let asker = Asker { conn: ConnId(999), pieces: all.as_set(), connections: 4 };
     let (mut one, mut other) = (Vec::new(), Vec::new());
-    history.picker.pick(asker, 100, &mut history.picks, &mut one);
-    copy.pick(asker, 100, &mut draws, &mut other);
+    history.picker.pick(&asker, 100, &mut history.picks, &mut one);
+    copy.pick(&asker, 100, &mut draws, &mut other);
     assert!(!one.is_empty());
     assert_eq!(one, other);
 }
@@ -418,7 +418,7 @@ fn only_failed_pieces_are_to_be_had_for_who_is_to_send_them_alone_and_each_for_o
     let picked = |picker: &mut Picker, conn, want| {
         let mut out = Vec::new();
         picker.pick_retries(
-            Asker { conn: ConnId(conn), pieces: all.as_set(), connections: 2 },
+            &Asker { conn: ConnId(conn), pieces: all.as_set(), connections: 2 },
             want,
             &mut out,
         );
@@ -444,7 +444,7 @@ fn a_failed_piece_keeps_what_it_has_when_it_started_over_twice_as_in_swarm_5495(
     for attempt in 0..3 {
         let asker = Asker { conn: ConnId(0), pieces: all.as_set(), connections: 1 };
         let mut out = Vec::new();
-        picker.pick(asker, 3, &mut picks, &mut out);
+        picker.pick(&asker, 3, &mut picks, &mut out);
         assert_eq!(out.len(), 3, "attempt {attempt} begins with nothing");
         picker.received(out[0], ConnId(0));
         picker.release(out[1], ConnId(0));
@@ -453,6 +453,6 @@ fn a_failed_piece_keeps_what_it_has_when_it_started_over_twice_as_in_swarm_5495(
     }
     let another = Asker { conn: ConnId(1), pieces: all.as_set(), connections: 2 };
     let mut out = Vec::new();
-    picker.pick(another, 3, &mut picks, &mut out);
+    picker.pick(&another, 3, &mut picks, &mut out);
     assert_eq!((out.len(), picker.is_exclusive(PieceIndex(0))), (2, false), "what came last is kept");
 }

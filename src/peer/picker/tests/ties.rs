@@ -41,7 +41,7 @@ fn assert_ties_uniform(ordered: bool, pieces: u32, theirs: &Bitfield, common: &B
     for &piece in started {
         let only = set_of(pieces, [piece]);
         picker.pick(
-            Asker { conn: ConnId(1), pieces: only.as_set(), connections: 500 },
+            &Asker { conn: ConnId(1), pieces: only.as_set(), connections: 500 },
             1,
             &mut rng,
             &mut out,
@@ -52,7 +52,7 @@ fn assert_ties_uniform(ordered: bool, pieces: u32, theirs: &Bitfield, common: &B
     assert_uniform(&expected, || {
         out.clear();
         picker.preview(
-            Asker { conn: ConnId(0), pieces: theirs.as_set(), connections: 500 },
+            &Asker { conn: ConnId(0), pieces: theirs.as_set(), connections: 500 },
             1,
             &mut rng,
             &mut out,
@@ -95,7 +95,7 @@ fn random_openings_are_uniform() {
         assert_uniform(&theirs.iter().collect::<Vec<_>>(), || {
             out.clear();
             picker.preview(
-                Asker { conn: ConnId(0), pieces: theirs.as_set(), connections: 2 },
+                &Asker { conn: ConnId(0), pieces: theirs.as_set(), connections: 2 },
                 1,
                 &mut rng,
                 &mut out,
@@ -117,14 +117,14 @@ fn second_requests_are_uniform() {
         for (conn, range) in [(0, 0..57), (1, 57..60)] {
             let theirs = set_of(pieces, range);
             let asker = Asker { conn: ConnId(conn), pieces: theirs.as_set(), connections: 3 };
-            picker.pick(asker, 60, &mut rng, &mut Vec::new());
+            picker.pick(&asker, 60, &mut rng, &mut Vec::new());
         }
         let all = Bitfield::full(pieces);
         let asker = Asker { conn: ConnId(2), pieces: all.as_set(), connections: 3 };
         let first = |piece: &PieceIndex| if piece.0 < 57 { ConnId(0) } else { ConnId(1) };
         let expected: Vec<_> = all.iter().filter(|piece| first(piece) == snubbed).collect();
         assert_uniform(&expected, || {
-            let block = picker.pick_second(asker, &|conn| conn == snubbed, &mut rng).unwrap();
+            let block = picker.pick_second(&asker, &|conn| conn == snubbed, &mut rng).unwrap();
             picker.release(block, ConnId(2));
             block.piece
         });

@@ -38,6 +38,7 @@ use crate::net::host::connections::{Connection, Connections, Lane};
 use crate::net::host::greetings::Greeted;
 use crate::net::host::serve::Service;
 pub use crate::net::host::setup::{Contact, Contacts, HostSetup, Links};
+use crate::net::host::verify::Unjudged;
 use crate::net::inbound::Batch;
 use crate::net::pace::Lateness;
 use crate::net::store::unverified::Unverified;
@@ -130,6 +131,7 @@ struct Host {
     contacts: Arc<Contacts>,
     store: Arc<Store>,
     unverified: Unverified,
+    unjudged: Unjudged,
     codec: Codec,
     connections: Connections,
     arrivals: Arrivals<Parcel>,
@@ -193,6 +195,7 @@ impl Host {
             latency: links.latency,
             contacts,
             unverified: Unverified::new(peer.layout),
+            unjudged: Unjudged::default(),
             codec: Codec::new(peer.layout.pieces(), peer.layout.largest_request()),
             store,
             connections: Connections::default(),

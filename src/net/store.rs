@@ -14,6 +14,7 @@ mod scan;
 #[cfg(test)]
 mod tests;
 pub mod unverified;
+mod verify;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,7 +28,7 @@ use crate::net::store::blocks::BlockDirectory;
 use crate::net::store::file::SingleFile;
 use crate::net::store::folder::Folder;
 use crate::net::store::memory::Memory;
-use crate::peer::Verdict;
+pub use crate::net::store::verify::Unhashed;
 use crate::torrent::hash::PieceHash;
 use crate::torrent::layout::Layout;
 use crate::torrent::metainfo::Metainfo;
@@ -123,29 +124,6 @@ impl Store {
         self.keep(piece, self.blocks_of(&data))
     }
 
-    /// Hashes a piece, given as its blocks in their order, and stores it where it is right. `digests` asks what every
-    /// block hashed to.
-    ///
-    /// # Errors
-    ///
-    /// The reason beside [`Verdict::StoreFailed`] when the piece was right but could not be written.
-    pub fn verify(
-        &self,
-        piece: PieceIndex,
-        blocks: Vec<Bytes>,
-        digests: bool,
-    ) -> (Verdict, Option<StoreError>) {
-        let by_block = |blocks: &[Bytes]| blocks.iter().map(|block| digest(block)).collect();
-        if !self.is_right(piece, &blocks) {
-            return (Verdict::Bad { digests: by_block(&blocks) }, None);
-        }
-        let digests = if digests { by_block(&blocks) } else { Vec::new() };
-        match self.keep(piece, blocks) {
-            Ok(()) => (Verdict::Good { digests }, None),
-            Err(error) => (Verdict::StoreFailed, Some(error)),
-        }
-    }
-
     /// Bytes of a stored piece, for an upload, if they can be had without waiting for a disk; `None` where a worker has to
     /// `read` them. The piece is not hashed again.
     pub fn read_at_once(&self, block: Block) -> Option<Result<Bytes, StoreError>> {
@@ -209,10 +187,4 @@ impl Store {
         }
         Ok(hash.finalize().into())
     }
-}
-
-/// Eight bytes of a block's SHA-1: enough to tell whose block was wrong.
-fn digest(block: &[u8]) -> u64 {
-    let hash: [u8; 20] = Sha1::digest(block).into();
-    u64::from_be_bytes(*hash.first_chunk().expect("SHA-1 has 20 bytes"))
 }

@@ -4,6 +4,7 @@
 use std::io::{self, Read};
 
 use sha1::{Digest, Sha1};
+use smallvec::SmallVec;
 
 /// SHA-1 of one piece, as the metainfo lists it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,6 +16,21 @@ impl PieceHash {
         let mut sha1 = Sha1::new();
         slices.into_iter().for_each(|slice| sha1.update(slice));
         PieceHash(sha1.finalize().into())
+    }
+
+    /// The hashes of several pieces, hashed at the same time on this core. Each is given in slices, which should be as long as
+    /// those of the others (their blocks).
+    pub fn of_several<'a, S: AsRef<[u8]> + 'a>(pieces: impl IntoIterator<Item = &'a [S]>) -> Vec<PieceHash> {
+        let mut hashing: Vec<(Sha1, &[S])> = pieces.into_iter().map(|slices| (Sha1::new(), slices)).collect();
+        let longest = hashing.iter().map(|(_, slices)| slices.len()).max().unwrap_or(0);
+        for index in 0..longest {
+            let mut abreast = SmallVec::<[_; ABREAST]>::new();
+            for (sha1, slices) in &mut hashing {
+                abreast.extend(slices.get(index).map(|slice| (sha1, slice.as_ref())));
+            }
+            update_abreast(&mut abreast);
+        }
+        hashing.into_iter().map(|(sha1, _)| PieceHash(sha1.finalize().into())).collect()
     }
 
     /// Whether the slices, one after the other, are the piece that this is the hash of.
@@ -173,6 +189,9 @@ mod tests {
             content.chunks(step).for_each(|bytes| hasher.push(bytes));
             prop_assert_eq!(&hasher.finish(), &expected);
             prop_assert_eq!(&hash_pieces(&content[..], piece_size).unwrap(), &expected);
+            let pieces: Vec<Vec<&[u8]>> =
+                content.chunks(piece_size as usize).map(|piece| piece.chunks(step).collect()).collect();
+            prop_assert_eq!(&PieceHash::of_several(pieces.iter().map(|piece| &piece[..])), &expected);
             for (piece, hash) in content.chunks(piece_size as usize).zip(&expected) {
                 prop_assert!(hash.matches(piece.chunks(step)));
                 prop_assert!(!hash.matches([piece, b"x"]));

@@ -1,10 +1,56 @@
 //! Hash and write, off the network path, and what a broken store means.
 
+use std::collections::VecDeque;
+use std::num::NonZero;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::available_parallelism;
+
 use crate::id::PieceIndex;
 use crate::net::host::{Happening, Host, STORE_FAILURES};
-use crate::net::store::StoreError;
+use crate::net::store::{StoreError, Unhashed};
 use crate::peer::{Input, Verdict};
 use crate::time::Time;
+use crate::torrent::hash::ABREAST;
+
+/// The pieces of one host that wait for their hash. A worker takes several at a time, because it hashes them faster together,
+/// and goes on until none waits.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Unjudged(Arc<Mutex<Queue>>);
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<Unhashed>,
+    workers: usize,
+}
+
+impl Unjudged {
+    /// Returns whether one more worker is wanted, which the caller is to start: as many as can run at a time.
+    fn push(&self, piece: Unhashed) -> bool {
+        let mut queue = self.lock();
+        queue.waiting.push_back(piece);
+        let wanted = queue.workers < available_parallelism().map_or(1, NonZero::get);
+        if wanted {
+            queue.workers += 1;
+        }
+        wanted
+    }
+
+    /// The next pieces of a worker; `None` where it is not wanted any more.
+    fn take(&self) -> Option<Vec<Unhashed>> {
+        let mut queue = self.lock();
+        if queue.waiting.is_empty() {
+            queue.workers -= 1;
+            return None;
+        }
+        let together = queue.waiting.len().min(ABREAST);
+        Some(queue.waiting.drain(..together).collect())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // Nothing in here can panic half-way.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Host {
     pub(super) fn verify(&mut self, piece: PieceIndex, digests: bool) {
@@ -13,11 +59,17 @@ impl Host {
             self.consequences.push_back(Input::Verified { piece, verdict: Verdict::StoreFailed });
             return;
         };
-        let (store, inbox) = (self.store.clone(), self.inbox.clone());
+        if !self.unjudged.push(Unhashed { piece, blocks, digests }) {
+            return;
+        }
+        let (unjudged, store, inbox) = (self.unjudged.clone(), self.store.clone(), self.inbox.clone());
         self.tasks.spawn_blocking(move || {
-            let (verdict, error) = store.verify(piece, blocks, digests);
-            // A host that has ended does not count it.
-            let _ = inbox.blocking_send(Happening::Verified { piece, verdict, error });
+            while let Some(pieces) = unjudged.take() {
+                for (piece, verdict, error) in store.verify(pieces) {
+                    // A host that has ended does not count it.
+                    let _ = inbox.blocking_send(Happening::Verified { piece, verdict, error });
+                }
+            }
         });
     }
 

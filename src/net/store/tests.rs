@@ -4,6 +4,8 @@ use crate::net::store::positioned::Positioned;
 use std::fs;
 use tempfile::TempDir;
 
+use crate::peer::Verdict;
+
 /// 100 bytes in pieces of 32 and blocks of 8, so that the last of both is short.
 fn sample() -> (Layout, Bytes, PieceHashes) {
     let content: Bytes = (0..100u8).collect();
@@ -25,6 +27,18 @@ fn cut(piece: &Bytes) -> Vec<Bytes> {
     piece.chunks(8).map(|block| piece.slice_ref(block)).collect()
 }
 
+pub(super) fn verify(
+    store: &Store,
+    piece: PieceIndex,
+    blocks: Vec<Bytes>,
+    digests: bool,
+) -> (Verdict, Option<StoreError>) {
+    let mut verdicts = store.verify(vec![Unhashed { piece, blocks, digests }]);
+    let (of, verdict, error) = verdicts.next().unwrap();
+    assert_eq!(of, piece);
+    (verdict, error)
+}
+
 /// One store of each kind in a folder of its own.
 fn every_kind(folder: &TempDir) -> Vec<Store> {
     let (layout, _, hashes) = sample();
@@ -42,7 +56,7 @@ fn every_kind_gives_back_what_was_verified_and_rebuilds_the_content() {
     for store in every_kind(&folder) {
         assert!(store.scan().is_empty(), "{store:?}");
         for index in 0..4 {
-            let (verdict, error) = store.verify(PieceIndex(index), blocks_of(&content, index), false);
+            let (verdict, error) = verify(&store, PieceIndex(index), blocks_of(&content, index), false);
             assert_eq!(verdict, Verdict::Good { digests: vec![] }, "{error:?}");
         }
         assert!(store.scan().is_full(), "{store:?}");
@@ -68,13 +82,13 @@ fn a_wrong_piece_is_judged_block_by_block_and_not_stored() {
     for store in every_kind(&folder) {
         let mut wrong = piece(&content, 0).to_vec();
         wrong[9] ^= 1;
-        let (Verdict::Bad { digests: bad }, None) = store.verify(PieceIndex(0), cut(&wrong.into()), false)
+        let (Verdict::Bad { digests: bad }, None) = verify(&store, PieceIndex(0), cut(&wrong.into()), false)
         else {
             panic!("one wrong bit is found");
         };
         assert!(store.scan().is_empty());
         let (Verdict::Good { digests: good }, None) =
-            store.verify(PieceIndex(0), blocks_of(&content, 0), true)
+            verify(&store, PieceIndex(0), blocks_of(&content, 0), true)
         else {
             panic!("the right piece is taken after a wrong one");
         };
@@ -138,14 +152,14 @@ fn a_piece_that_cannot_be_written_is_not_stored_and_the_reason_is_told() {
     // A file where the directory was: no write can succeed, whoever runs the test.
     fs::remove_dir(&blocks).unwrap();
     fs::write(&blocks, b"in the way").unwrap();
-    let (verdict, error) = store.verify(PieceIndex(0), blocks_of(&content, 0), false);
+    let (verdict, error) = verify(&store, PieceIndex(0), blocks_of(&content, 0), false);
     assert_eq!(verdict, Verdict::StoreFailed);
     let reason = error.unwrap().to_string();
     assert!(reason.contains("block_0.bin") && reason.starts_with("cannot write"), "{reason}");
     // Room again: the same piece is taken.
     fs::remove_file(&blocks).unwrap();
     fs::create_dir(&blocks).unwrap();
-    assert!(matches!(store.verify(PieceIndex(0), blocks_of(&content, 0), false).0, Verdict::Good { .. }));
+    assert!(matches!(verify(&store, PieceIndex(0), blocks_of(&content, 0), false).0, Verdict::Good { .. }));
     assert!(Store::in_file(layout, sample().2, &blocks).is_err(), "a directory is no file");
 }
 
@@ -156,7 +170,7 @@ fn a_full_disk_is_told_as_one() {
     let file = fs::File::options().read(true).write(true).open("/dev/full").unwrap();
     let place = Place::File(SingleFile::on(layout, "/dev/full".into(), Positioned::new(file)));
     let store = Store { layout, hashes, place };
-    let (verdict, error) = store.verify(PieceIndex(0), blocks_of(&content, 0), false);
+    let (verdict, error) = verify(&store, PieceIndex(0), blocks_of(&content, 0), false);
     assert_eq!(verdict, Verdict::StoreFailed);
     let reason = error.unwrap().to_string();
     assert!(reason.contains("/dev/full") && reason.contains("free some space"), "{reason}");

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::id::InfoHash;
 use crate::net::store::Store;
+use crate::net::store::tests::verify;
 use crate::peer::Verdict;
 use crate::torrent::hash::PieceHash;
 
@@ -52,7 +53,7 @@ fn cut(piece: Bytes) -> Vec<Bytes> {
 
 fn fill(store: &Store, content: &Bytes) {
     for (piece, data) in (0..).map(PieceIndex).zip(content.chunks(32)) {
-        let (verdict, error) = store.verify(piece, cut(content.slice_ref(data)), false);
+        let (verdict, error) = verify(store, piece, cut(content.slice_ref(data)), false);
         assert_eq!(verdict, Verdict::Good { digests: vec![] }, "{error:?}");
     }
 }
@@ -151,7 +152,7 @@ fn padding_that_is_not_zeros_is_the_torrents_fault_and_nothing_of_the_piece_is_w
     lie[31] = 1;
     metainfo.piece_hashes[0] = PieceHash::of([&lie]);
     let store = Store::in_folder(&metainfo, folder.path()).unwrap();
-    let (verdict, error) = store.verify(PieceIndex(0), cut(lie.into()), false);
+    let (verdict, error) = verify(&store, PieceIndex(0), cut(lie.into()), false);
     assert_eq!(verdict, Verdict::StoreFailed);
     assert!(error.unwrap().to_string().contains("BEP 47"));
     assert_eq!(fs::read(folder.path().join("story/one")).unwrap(), [0; 5]);
@@ -202,7 +203,7 @@ fn no_link_is_followed_wherever_on_the_way_it_lies_and_whenever_it_is_put_there(
     fs::write(&canary, "mine!").unwrap();
     fs::rename(folder.path().join("story"), folder.path().join("moved away")).unwrap();
     symlink(elsewhere.path(), folder.path().join("story")).unwrap();
-    let (verdict, error) = store.verify(PieceIndex(0), cut(content.slice(..32)), false);
+    let (verdict, error) = verify(&store, PieceIndex(0), cut(content.slice(..32)), false);
     assert_eq!(verdict, Verdict::StoreFailed, "{error:?}");
     assert!(error.unwrap().to_string().contains("symbolic link"));
     assert!(store.scan().is_empty());

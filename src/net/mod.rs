@@ -15,3 +15,6 @@ mod outbox;
 pub mod pace;
 pub mod store;
 pub mod tracker_server;
+
+/// Threads of a process for hashing and disk; more would only wait for the same cores.
+pub const WORKERS: usize = 8;

@@ -44,6 +44,15 @@ struct Unsent {
 #[derive(Debug)]
 pub(super) struct NotReading;
 
+/// What became of a flush.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Flushed {
+    /// Something is left, which goes out by `drain`, to be run as a task.
+    pub(super) more: bool,
+    /// Another block may be promised, which was not so before; nobody else says it.
+    pub(super) made_ready: bool,
+}
+
 impl Outbox {
     pub(super) fn new(stream: Arc<TcpStream>, codec: Codec) -> Outbox {
         Outbox { stream, codec, payload: AtomicUsize::new(0), unsent: Mutex::default() }
@@ -77,34 +86,34 @@ impl Outbox {
         if unread { Err(NotReading) } else { Ok(()) }
     }
 
-    /// Writes what the socket takes now. What is left goes out by `drain`, to be run as a task where this returns
-    /// true.
-    pub(super) fn flush(&self) -> bool {
+    /// Writes what the socket takes now.
+    pub(super) fn flush(&self) -> Flushed {
         let mut unsent = self.lock();
         if unsent.draining {
-            return false;
+            return Flushed::default();
         }
-        unsent.draining = self.write(&mut unsent);
-        unsent.draining
+        let flushed = self.write(&mut unsent);
+        unsent.draining = flushed.more;
+        flushed
     }
 
-    /// Writes out the buffer as the socket takes it; `room` is told when another block may be promised.
+    /// Writes out the queue as the socket takes it; `room` is told when another block may be promised.
     pub(super) async fn drain(&self, room: &Notify) {
         loop {
             let writable = self.stream.writable().await.is_ok();
-            let was_ready = self.is_ready();
-            let more = {
+            let flushed = {
                 let mut unsent = self.lock();
                 if !writable {
                     self.give_up(&mut unsent);
                 }
-                unsent.draining = self.write(&mut unsent);
-                unsent.draining
+                let flushed = self.write(&mut unsent);
+                unsent.draining = flushed.more;
+                flushed
             };
-            if !was_ready && self.is_ready() {
+            if flushed.made_ready {
                 room.notify_one();
             }
-            if !more {
+            if !flushed.more {
                 return;
             }
         }
@@ -116,21 +125,28 @@ impl Outbox {
         let _ = tokio::time::timeout(LAST_WORDS, self.drain(&Notify::new())).await;
     }
 
-    /// Returns whether something is left for later.
-    fn write(&self, unsent: &mut Unsent) -> bool {
+    fn write(&self, unsent: &mut Unsent) -> Flushed {
+        let mut flushed = Flushed::default();
         while !unsent.queue.is_empty() {
             let written = unsent.queue.with_slices(|slices| self.stream.try_write_vectored(slices));
             match written {
-                Ok(written) => {
-                    let payload = unsent.queue.advance(written);
-                    self.payload.fetch_sub(payload, Ordering::Relaxed);
+                Ok(written) => flushed.made_ready |= self.keep_promise(unsent.queue.advance(written)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    flushed.more = true;
+                    break;
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => self.give_up(unsent),
             }
         }
-        false
+        flushed
+    }
+
+    /// So many bytes of blocks are written. Returns whether that makes it ready again. Told by the very change, because another
+    /// block may be promised at the same time: looked at before and after, both might seem ready although it was not in between.
+    fn keep_promise(&self, payload: usize) -> bool {
+        let before = self.payload.fetch_sub(payload, Ordering::Relaxed);
+        before >= PAYLOAD_AHEAD && before - payload < PAYLOAD_AHEAD
     }
 
     /// The connection is dead; the reading end notices and tells.
@@ -190,7 +206,7 @@ mod tests {
         while outbox.is_ready() && sent < 10_000 {
             outbox.promise(1 << 14);
             outbox.push(&block(1 << 14)).unwrap();
-            draining |= outbox.flush();
+            draining |= outbox.flush().more;
             sent += 1;
         }
         assert!(draining && sent < 10_000, "the socket took {sent} blocks");
@@ -205,6 +221,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn room_is_told_of_even_if_the_last_promise_came_while_it_was_being_made() {
+        let (outbox, _theirs) = outbox().await;
+        outbox.promise(PAYLOAD_AHEAD as u32 - 1);
+        assert!(outbox.is_ready(), "as a drain would see it that begins now");
+        outbox.promise(1 << 14);
+        assert!(!outbox.is_ready() && !outbox.keep_promise(1));
+        assert!(outbox.keep_promise(PAYLOAD_AHEAD), "the host waits for this");
+        assert!(outbox.is_ready() && !outbox.keep_promise(1));
+    }
+
+    #[tokio::test]
     async fn a_promise_that_is_withdrawn_or_meets_a_dead_socket_is_forgotten() {
         let (outbox, theirs) = outbox().await;
         outbox.promise(1 << 20);
@@ -215,7 +242,7 @@ mod tests {
         for _ in 0..1_000 {
             outbox.promise(1 << 14);
             outbox.push(&block(1 << 14)).unwrap();
-            if outbox.flush() {
+            if outbox.flush().more {
                 outbox.drain(&Notify::new()).await;
             }
         }

@@ -59,6 +59,7 @@ impl WireError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Codec {
     cap: u32,
+    largest_block: u32,
 }
 
 impl Codec {
@@ -66,7 +67,7 @@ impl Codec {
     pub fn new(pieces: u32, largest_block: u32) -> Codec {
         let piece = largest_block.saturating_add(9);
         let bitfield = 1 + pieces.div_ceil(8);
-        Codec { cap: piece.max(bitfield).max(ALWAYS_ALLOWED) }
+        Codec { cap: piece.max(bitfield).max(ALWAYS_ALLOWED), largest_block }
     }
 
     /// The longest message that is accepted, in bytes without the prefix.
@@ -85,7 +86,7 @@ impl Codec {
             return Ok(None);
         }
         self.check_cap(length)?;
-        check_length(id, length)?;
+        self.check_length(id, length)?;
         let body = &header[PREFIX + 1..];
         Ok(Some(Block { piece: index(body), begin: word(body, 4), length: length - 9 }))
     }
@@ -107,7 +108,7 @@ impl Codec {
         let Some(&id) = buffer.get(PREFIX) else {
             return Ok(None);
         };
-        check_length(id, length)?;
+        self.check_length(id, length)?;
         let whole = PREFIX + length as usize;
         if buffer.len() < whole {
             return Ok(None);
@@ -119,6 +120,24 @@ impl Codec {
     fn check_cap(&self, length: u32) -> Result<(), WireError> {
         let cap = self.cap;
         if length > cap { Err(WireError::Oversized { length, cap }) } else { Ok(()) }
+    }
+
+    /// Which lengths (id included) each message may have: BEP 3, 5, 6, 10.
+    fn check_length(&self, id: u8, length: u32) -> Result<(), WireError> {
+        let right = match id {
+            id::CHOKE | id::UNCHOKE | id::INTERESTED | id::NOT_INTERESTED => length == 1,
+            id::HAVE_ALL | id::HAVE_NONE => length == 1,
+            id::HAVE | id::SUGGEST_PIECE | id::ALLOWED_FAST => length == 5,
+            id::REQUEST | id::CANCEL | id::REJECT => length == 13,
+            id::PORT => length == 3,
+            // Whether a bitfield fits the torrent is the peer's to judge.
+            id::BITFIELD => true,
+            // Nobody asks for more at a time, so nobody needs memory for more.
+            id::PIECE => length >= 9 && length - 9 <= self.largest_block,
+            id::EXTENDED => length >= 2,
+            _ => return Err(WireError::UnknownMessage { id }),
+        };
+        if right { Ok(()) } else { Err(WireError::WrongLength { id, length }) }
     }
 
     /// Appends the message to `buffer`.
@@ -168,24 +187,7 @@ impl Codec {
     }
 }
 
-/// Which lengths (id included) each message may have: BEP 3, 5, 6, 10.
-fn check_length(id: u8, length: u32) -> Result<(), WireError> {
-    let right = match id {
-        id::CHOKE | id::UNCHOKE | id::INTERESTED | id::NOT_INTERESTED => length == 1,
-        id::HAVE_ALL | id::HAVE_NONE => length == 1,
-        id::HAVE | id::SUGGEST_PIECE | id::ALLOWED_FAST => length == 5,
-        id::REQUEST | id::CANCEL | id::REJECT => length == 13,
-        id::PORT => length == 3,
-        // Whether a bitfield fits the torrent is the peer's to judge.
-        id::BITFIELD => true,
-        id::PIECE => length >= 9,
-        id::EXTENDED => length >= 2,
-        _ => return Err(WireError::UnknownMessage { id }),
-    };
-    if right { Ok(()) } else { Err(WireError::WrongLength { id, length }) }
-}
-
-/// The body's length must have passed [`check_length`].
+/// The body's length must have passed [`Codec::check_length`].
 fn parse(id: u8, body: Bytes) -> Message {
     match id {
         id::CHOKE => Message::Choke,

@@ -17,6 +17,7 @@ use super::reach::Reach;
 use crate::cli::Exit;
 use crate::cli::signals::Signals;
 use crate::event::{Event, Record};
+use crate::net;
 use crate::net::alarm::Alarm;
 use crate::net::announce::TrackerUrl;
 use crate::net::clock::Clock;
@@ -72,7 +73,11 @@ pub(in crate::cli) type Finishing = Box<dyn FnOnce() -> anyhow::Result<()> + Sen
 impl Stay<'_> {
     /// Lets the peer take part until its company has enough, a signal comes, or it cannot go on, which is an error.
     pub(in crate::cli) fn run(self, company: &mut impl Company) -> anyhow::Result<Exit> {
-        let runtime = tokio::runtime::Runtime::new()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .max_blocking_threads(net::WORKERS)
+            .enable_all()
+            .build()
+            .context("cannot start the threads of a peer")?;
         let ended = runtime.block_on(self.attend(company));
         // A name that is still being looked up must not keep the user waiting.
         runtime.shutdown_timeout(SHUTDOWN);

@@ -15,9 +15,10 @@ use crate::driver::DriverError;
 use crate::driver::processes::words::{Order, Over, Word, line};
 use crate::driver::real_time::original::store_error;
 use crate::driver::real_time::setup::{Beginning, Surroundings, address, listen};
-use crate::driver::real_time::{WORKERS, io_error, joined};
+use crate::driver::real_time::{io_error, joined};
 use crate::event::{Record, json};
 use crate::id::PeerIndex;
+use crate::net;
 use crate::net::announce::TrackerUrl;
 use crate::net::clock::Clock;
 use crate::net::host;
@@ -66,7 +67,7 @@ pub fn take_part<W: Write + Send + 'static>(
     let _files = OpenFiles::reserve(connections + connections.div_ceil(4) + 4)
         .map_err(|error| DriverError::Unsupported(error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
-        .max_blocking_threads(WORKERS)
+        .max_blocking_threads(net::WORKERS)
         .enable_all()
         .build()
         .map_err(io_error("cannot start the threads of a peer".into()))?;

@@ -27,8 +27,9 @@ use crate::driver::processes::opentracker::Opentracker;
 use crate::driver::real_time::folder::Folder;
 use crate::driver::real_time::original::Original;
 use crate::driver::real_time::swarm::{Gathering, Swarm};
-use crate::driver::real_time::{Stores, WORKERS, io_error, refuse_what_sockets_cannot};
+use crate::driver::real_time::{Stores, io_error, refuse_what_sockets_cannot};
 use crate::driver::{Control, DriverError, Outcome, Recorder};
+use crate::net;
 use crate::net::loopback::LoopbackRange;
 use crate::net::open_files::OpenFiles;
 use crate::scenario::content::ContentSource;
@@ -91,7 +92,7 @@ pub fn run(
         .map_err(io_error(format!("cannot write to {}", folder.path.display())))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
-        .max_blocking_threads(WORKERS)
+        .max_blocking_threads(net::WORKERS)
         .enable_all()
         .build()
         .map_err(io_error("cannot start the threads of a run".into()))?;

@@ -29,9 +29,6 @@ use crate::peer::Neighbours;
 use crate::scenario::Scenario;
 use crate::torrent::bitfield::Bitfield;
 
-/// Threads for hashing and disk; more would only wait for the same cores.
-pub(super) const WORKERS: usize = 8;
-
 /// Where the peers of a run keep their pieces.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Stores {

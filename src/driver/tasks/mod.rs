@@ -12,11 +12,12 @@ use std::thread::available_parallelism;
 
 use crate::driver::real_time::folder::Folder;
 use crate::driver::real_time::original::Original;
+use crate::driver::real_time::refuse_what_sockets_cannot;
 use crate::driver::real_time::setup::{Surroundings, free_port};
 use crate::driver::real_time::swarm::{Gathering, Swarm};
-use crate::driver::real_time::{WORKERS, refuse_what_sockets_cannot};
 use crate::driver::tasks::hosts::Hosts;
 use crate::driver::{Control, DriverError, Outcome, Recorder, refuse_foreign_clients};
+use crate::net;
 use crate::net::loopback::LoopbackRange;
 use crate::net::open_files::OpenFiles;
 use crate::scenario::Scenario;
@@ -69,7 +70,7 @@ pub fn run(
     let threads = available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
-        .max_blocking_threads(WORKERS)
+        .max_blocking_threads(net::WORKERS)
         .enable_all()
         .build()
         .map_err(|source| DriverError::Io { context: "cannot start the threads of a run".into(), source })?;

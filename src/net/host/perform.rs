@@ -41,6 +41,9 @@ impl Host {
                     self.lateness.block(asked_at.elapsed());
                 }
             }
+            Message::Reject(block) => {
+                connection.asked.remove(block);
+            }
             // What it owed us it owes no longer.
             Message::Choke => connection.asked.clear(),
             _ => {}
@@ -52,12 +55,11 @@ impl Host {
     pub(super) fn flush(&mut self) {
         let (drains, room, stop) = (&self.drains, &self.room, &self.stop);
         self.connections.take_dirty(|connection| {
-            let was_ready = connection.outbox.is_ready();
-            if connection.outbox.flush() {
+            let flushed = connection.outbox.flush();
+            if flushed.more {
                 drain(connection, drains, room, stop);
             }
-            // The socket has taken it all: there is room for the next blocks, and nobody else would say so.
-            if !was_ready && connection.outbox.is_ready() {
+            if flushed.made_ready {
                 room.notify_one();
             }
         });
@@ -111,7 +113,7 @@ impl Host {
     fn close(&mut self, conn: ConnId) {
         let Some(lane) = self.connections.lane(conn) else { return };
         if let Some(connection) = self.forget(lane)
-            && connection.outbox.flush()
+            && connection.outbox.flush().more
         {
             drain(&connection, &self.drains, &self.room, &self.stop);
         }

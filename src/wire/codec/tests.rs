@@ -219,3 +219,13 @@ fn a_dripped_oversized_message_buffers_nothing_more() {
     assert_eq!(dropped_after, Some(3));
     assert!(buffer.capacity() <= 64, "capacity {}", buffer.capacity());
 }
+
+#[test]
+fn a_block_longer_than_anybody_asks_for_is_refused_by_its_head() {
+    let mut buffer = BytesMut::new();
+    let block = Block { piece: PieceIndex(1), begin: 0, length: 16 * 1024 + 1 };
+    buffer.extend_from_slice(&codec().encode_piece_header(block));
+    let wrong = WireError::WrongLength { id: id::PIECE, length: 9 + block.length };
+    assert_eq!(codec().begun_block(&buffer), Err(wrong));
+    assert_eq!(codec().decode(&mut buffer), Err(wrong));
+}

@@ -39,7 +39,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     let began = Instant::now();
     let metainfo = read_metainfo(&args.torrent)?;
     let tiers = args.reach.some_tiers(&metainfo)?;
-    let place = Arc::new(Place::find(&args.to, &metainfo)?);
+    let place = Arc::new(Place::of_files(&args.to, &metainfo)?);
     let store = Arc::new(place.open(&metainfo)?);
     let have = place.scan(&store);
     let transfer = Transfer {

@@ -1,12 +1,15 @@
 //! `minibit seed`: a file or a folder, shared.
 
-use std::fs::{self, File};
-use std::io::Write as _;
+#[cfg(unix)]
+use std::fs;
+use std::io::{self, Write as _};
+#[cfg(unix)]
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use indicatif::ProgressBar;
 
 use super::peer::{Conduct, Place, Reach, read_metainfo};
@@ -64,7 +67,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         Some(torrent) => torrent.clone(),
         None => content.with_added_extension("torrent"),
     };
-    let is_new = !torrent.exists();
+    let is_new = is_to_be_made(&torrent)?;
     let metainfo = if is_new { make(args, &content, &torrent)? } else { take(args, &torrent)? };
     let place = Place::of_content(&content, &metainfo)?;
     let store = place.open(&metainfo)?;
@@ -116,6 +119,18 @@ fn resolved(content: &Path) -> anyhow::Result<PathBuf> {
     Ok(resolved)
 }
 
+fn is_to_be_made(torrent: &Path) -> anyhow::Result<bool> {
+    let is_missing = !torrent.exists();
+    if is_missing && torrent.is_symlink() {
+        return Err(Usage(format!(
+            "{} is a symbolic link that leads nowhere; remove it, or name another --torrent",
+            torrent.display()
+        ))
+        .into());
+    }
+    Ok(is_missing)
+}
+
 /// A new torrent, written where none is.
 fn make(args: &Args, content: &Path, torrent: &Path) -> anyhow::Result<Metainfo> {
     let beside = torrent.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -137,16 +152,30 @@ fn make(args: &Args, content: &Path, torrent: &Path) -> anyhow::Result<Metainfo>
     });
     bar.finish_and_clear();
     let (bytes, metainfo) = made.map_err(blame)?;
-    let written = File::create_new(torrent).and_then(|mut file| file.write_all(&bytes));
-    if written.is_err() {
-        // Half of it helps nobody; that it cannot be removed either changes nothing.
-        let _ = fs::remove_file(torrent);
-    }
-    written.with_context(|| format!("cannot write {} (--torrent)", torrent.display()))?;
+    write_new(&folder, torrent, &bytes)?;
     if metainfo.layout.piece_size() < Layout::STANDARD_BLOCK {
         eprintln!("note: other BitTorrent clients expect pieces of at least 16 KiB (--piece-size 16KiB)");
     }
     Ok(metainfo)
+}
+
+/// All of it or nothing, and never in place of another: somebody may have come first while the content was hashed.
+fn write_new(folder: &Path, torrent: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let mut all_may_read = tempfile::Builder::new();
+    #[cfg(unix)]
+    all_may_read.permissions(fs::Permissions::from_mode(0o666));
+    let written = all_may_read.tempfile_in(folder).and_then(|mut beside| {
+        beside.write_all(bytes)?;
+        Ok(beside.persist_noclobber(torrent)?)
+    });
+    match written {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => bail!(
+            "{} was made by another program meanwhile and stays as it is; the same command again takes it",
+            torrent.display()
+        ),
+        Err(error) => Err(error).with_context(|| format!("cannot write {} (--torrent)", torrent.display())),
+    }
 }
 
 fn take(args: &Args, torrent: &Path) -> anyhow::Result<Metainfo> {

@@ -188,3 +188,41 @@ fn what_is_not_what_the_torrent_describes_is_not_seeded() {
     assert!(!folder.path("all/a").exists(), "nothing is made in its place");
     folder.minibit(&["get", "story.txt", "--peer", "127.0.0.1:1"]).fails(2, "story.txt is no torrent");
 }
+
+#[test]
+fn get_leaves_alone_whatever_else_its_folder_holds() {
+    let folder = Folder::new();
+    folder.file("story.txt", bytes(50_000));
+    let others = ["new/blocks/block_0.bin", "new/blocks/block_1.bin.tmp", "new/story.txt.part"];
+    others.iter().for_each(|path| drop(folder.file(path, "mine")));
+    let (_seed, addr) = seed(&folder, "story.txt", &[]);
+    let said = folder.minibit(&["get", "story.txt.torrent", "--to", "new", "--peer", &addr]).done();
+    assert!(said.starts_with("complete: new/story.txt"), "{said}");
+    assert!(fs::read(folder.path("new/story.txt")).unwrap() == bytes(50_000));
+    for path in others {
+        assert_eq!(fs::read(folder.path(path)).unwrap(), b"mine", "{path}");
+    }
+    assert_eq!(fs::read_dir(folder.path("new")).unwrap().count(), 3);
+    assert_eq!(fs::read_dir(folder.path("new/blocks")).unwrap().count(), 2);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_seed_leaves_a_torrent_alone_that_is_not_its_own() {
+    let folder = Folder::new();
+    folder.file("story.txt", bytes(50_000));
+    let link = folder.path("link.torrent");
+    std::os::unix::fs::symlink("nowhere", &link).unwrap();
+    let to_link = ["seed", "story.txt", "--torrent", "link.torrent"];
+    folder.minibit(&to_link).fails(2, "a symbolic link that leads nowhere; remove it");
+    assert!(link.is_symlink() && !link.exists());
+
+    // All come at once: whoever is late says so, or takes what the first one made.
+    folder.file("large", bytes(4_000_000));
+    let seeds: Vec<Running> = (0..4).map(|_| folder.start(&["seed", "large", "--for", "300 ms"])).collect();
+    let codes: Vec<i32> = seeds.into_iter().map(Running::code).collect();
+    assert!(codes.contains(&0) && codes.iter().all(|code| [0, 1].contains(code)), "{codes:?}");
+    let torrent = fs::read(folder.path("large.torrent")).unwrap();
+    assert_eq!(Metainfo::parse(&torrent).unwrap().total(), 4_000_000);
+    assert_eq!(folder.everything().len(), 4, "nothing is left beside it");
+}

@@ -35,16 +35,25 @@ enum Form {
 }
 
 impl Place {
-    /// Looks, and touches nothing.
-    pub(in crate::cli) fn find(dir: &Path, metainfo: &Metainfo) -> anyhow::Result<Place> {
-        let (file, blocks) = (dir.join(&metainfo.name), dir.join(BLOCKS));
+    /// The files themselves in this folder, or block files where it has a folder of them. Looks, and touches nothing.
+    pub(in crate::cli) fn with_blocks(dir: &Path, metainfo: &Metainfo) -> anyhow::Result<Place> {
+        let place = Place::of_files(dir, metainfo)?;
+        let blocks = dir.join(BLOCKS);
+        if matches!(place.form, Form::One) && blocks.is_dir() {
+            return Ok(Place { form: Form::Blocks(blocks), is_new: false, ..place });
+        }
+        Ok(place)
+    }
+
+    /// The files themselves in this folder, whatever else it holds. Looks, and touches nothing.
+    pub(in crate::cli) fn of_files(dir: &Path, metainfo: &Metainfo) -> anyhow::Result<Place> {
+        let file = dir.join(&metainfo.name);
         let at = |file, form, is_new| Place { file, dir: dir.to_path_buf(), form, is_new };
         if !metainfo.is_single_file() {
             let mut kept = metainfo.files.iter().filter(|file| !file.padding && file.length > 0);
             let is_new = !kept.any(|file| exists(&dir.join(&file.path)));
             return Ok(at(file, Form::Several, is_new));
         }
-        let form = if blocks.is_dir() { Form::Blocks(blocks) } else { Form::One };
         match std::fs::metadata(&file) {
             Ok(there) if there.len() != metainfo.total() => Err(Usage(format!(
                 "{} has {} bytes, the torrent's file {}: it is another one; move it away or choose another folder",
@@ -56,10 +65,7 @@ impl Place {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(error).with_context(|| format!("cannot look at {}", file.display()))
             }
-            there => {
-                let is_new = there.is_err() && matches!(form, Form::One);
-                Ok(at(file, form, is_new))
-            }
+            there => Ok(at(file, Form::One, there.is_err())),
         }
     }
 

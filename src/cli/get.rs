@@ -40,14 +40,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     let metainfo = read_metainfo(&args.torrent)?;
     let tiers = args.reach.some_tiers(&metainfo)?;
     let place = Arc::new(Place::of_files(&args.to, &metainfo)?);
-    let store = Arc::new(place.open(&metainfo)?);
-    let have = place.scan(&store);
+    let (store, have) = place.resume(&metainfo)?;
     let transfer = Transfer {
         began,
         torrent: &args.torrent,
         metainfo: &metainfo,
         place,
-        store,
+        store: Arc::new(store),
         have,
         reach: &args.reach,
         tiers,

@@ -70,7 +70,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     let is_new = is_to_be_made(&torrent)?;
     let metainfo = if is_new { make(args, &content, &torrent)? } else { take(args, &torrent)? };
     let place = Place::of_content(&content, &metainfo)?;
-    let store = place.open(&metainfo)?;
+    let store = place.open_to_read(&metainfo)?;
     // What has just been hashed need not be hashed again.
     let have = if is_new { Bitfield::full(metainfo.layout.pieces()) } else { store.scan() };
     if !have.is_full() {
@@ -98,7 +98,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         tiers,
         conduct: &args.conduct,
         output: args.output,
-        until: Until { ratio: args.until_ratio, time: args.lasting, ..Until::default() },
+        until: Until { lost: true, ratio: args.until_ratio, time: args.lasting, ..Until::default() },
         tells_address: true,
     };
     Ok(transfer.run()?.exit)

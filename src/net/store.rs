@@ -11,6 +11,7 @@ mod memory;
 mod positioned;
 mod rebuild;
 mod scan;
+mod stamp;
 #[cfg(test)]
 mod tests;
 pub mod unverified;
@@ -57,7 +58,7 @@ enum Place {
 pub enum StoreError {
     #[error("cannot write {}: {source}{}", path.display(), advice(source))]
     Write { path: PathBuf, source: io::Error },
-    #[error("cannot read {}: {source}{}", path.display(), advice(source))]
+    #[error("cannot read {}: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("piece {0} is not stored")]
     Missing(PieceIndex),
@@ -65,6 +66,8 @@ pub enum StoreError {
     NoRoom(PieceIndex),
     #[error("piece {0} does not match its hash in the torrent")]
     Corrupt(PieceIndex),
+    #[error("{} has changed since it was opened", .0.display())]
+    Changed(PathBuf),
     #[error("bytes {begin}+{length} lie outside piece {piece}")]
     OutsidePiece { piece: PieceIndex, begin: u32, length: u32 },
     #[error("{} is a symbolic link, and might lead anywhere; move it away or choose another folder", .0.display())]
@@ -79,7 +82,7 @@ fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; free some space and start again",
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            "; make the folder writable or choose another"
+            "; make it writable or choose another folder"
         }
         _ => "",
     }
@@ -115,6 +118,25 @@ impl Store {
         Ok(Store { layout: torrent.layout, hashes: torrent.piece_hashes.clone().into(), place })
     }
 
+    /// The pieces of a file that is there, to be read alone: nothing is ever written to it. A piece of a file that has
+    /// changed since is read as long as it is still right.
+    pub fn of_file(layout: Layout, hashes: PieceHashes, path: &Path) -> Result<Store, StoreError> {
+        let place = Place::File(SingleFile::open_to_read(layout, path)?);
+        Ok(Store { layout, hashes, place })
+    }
+
+    /// The same of a torrent's files below `below`, all of which are there.
+    pub fn of_folder(torrent: &Metainfo, below: &Path) -> Result<Store, StoreError> {
+        let place = Place::Folder(Folder::open_whole_to_read(torrent, below)?);
+        Ok(Store { layout: torrent.layout, hashes: torrent.piece_hashes.clone().into(), place })
+    }
+
+    /// The same where some may be missing, which counts as zeros.
+    pub fn of_what_is_in_folder(torrent: &Metainfo, below: &Path) -> Result<Store, StoreError> {
+        let place = Place::Folder(Folder::open_to_read(torrent, below)?);
+        Ok(Store { layout: torrent.layout, hashes: torrent.piece_hashes.clone().into(), place })
+    }
+
     pub fn layout(&self) -> Layout {
         self.layout
     }
@@ -136,12 +158,38 @@ impl Store {
         }
     }
 
-    /// Bytes of a stored piece, for an upload. The piece is not hashed again.
+    /// Bytes of a stored piece, for an upload. The piece is not hashed again, but where its file is only read and has
+    /// changed.
     pub fn read(&self, block: Block) -> Result<Bytes, StoreError> {
         if !self.layout.covers(block) {
             let Block { piece, begin, length } = block;
             return Err(StoreError::OutsidePiece { piece, begin, length });
         }
+        let data = self.read_as_is(block);
+        match self.changed(block) {
+            None => data,
+            Some(path) => self.read_where_right(block).ok_or(StoreError::Changed(path)),
+        }
+    }
+
+    /// A file of the block's that is only read and has changed.
+    fn changed(&self, block: Block) -> Option<PathBuf> {
+        match &self.place {
+            Place::File(file) => file.changed().map(Path::to_path_buf),
+            Place::Folder(folder) => folder.changed(block),
+            Place::Blocks(_) | Place::Memory(_) => None,
+        }
+    }
+
+    fn read_where_right(&self, block: Block) -> Option<Bytes> {
+        let Block { piece, begin, length } = block;
+        let whole = Block { piece, begin: 0, length: self.layout.piece_length(piece) };
+        let data = self.read_as_is(whole).ok()?;
+        let is_right = self.is_right(piece, std::slice::from_ref(&data));
+        is_right.then(|| data.slice(begin as usize..(begin + length) as usize))
+    }
+
+    fn read_as_is(&self, block: Block) -> Result<Bytes, StoreError> {
         match &self.place {
             Place::Blocks(blocks) => blocks.read(block),
             Place::File(file) => file.read(block),

@@ -226,3 +226,86 @@ fn a_seed_leaves_a_torrent_alone_that_is_not_its_own() {
     assert_eq!(Metainfo::parse(&torrent).unwrap().total(), 4_000_000);
     assert_eq!(folder.everything().len(), 4, "nothing is left beside it");
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_seed_never_changes_what_it_shares_and_ends_where_somebody_else_does() {
+    type Change = fn(&Path);
+    let changes: [(&str, Change, &str); 5] = [
+        ("story.txt", |path| fs::write(path, [1; 50_000]).unwrap(), "has changed since it was opened"),
+        ("story.txt", |path| fs::write(path, "short").unwrap(), "has changed since it was opened"),
+        ("all/a", |path| fs::write(path, [1; 50_000]).unwrap(), "has changed since it was opened"),
+        ("all/a", |path| fs::remove_file(path).unwrap(), "No such file"),
+        (
+            "all/a",
+            |path| fs::rename(path.with_file_name("b"), path).unwrap(),
+            "has changed since it was opened",
+        ),
+    ];
+    for (changed, change, reason) in changes {
+        let folder = Folder::new();
+        let content = changed.split('/').next().unwrap();
+        let path = folder.file(changed, bytes(50_000));
+        if content == "all" {
+            folder.file("all/b", [2; 50_000]);
+        }
+        let seed = folder.start_with_log(&["seed", content], "log");
+        let addr = seed.says("listening on ");
+        change(&path);
+        let before = fs::read(&path).ok();
+        let torrent = format!("{content}.torrent");
+        let _get = folder.start(&["get", &torrent, "--to", "new", "--peer", &addr]);
+        let said = seed.says("incomplete: ");
+        assert!(said.contains("are missing; sent "), "{said}");
+        assert_eq!(seed.code(), 1);
+        let log = fs::read_to_string(folder.path("log")).unwrap();
+        assert!(log.contains(&format!("{changed}")) && log.contains(reason), "{log}");
+        assert!(log.contains(&format!("it is no longer what {}", folder.path("").display())), "{log}");
+        assert!(!log.contains("could not"), "{log}");
+        assert!(fs::read(&path).ok() == before, "{changed}: {reason}");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_file_that_was_only_touched_under_its_seed_is_still_shared() {
+    let folder = Folder::new();
+    let path = folder.file("story.txt", bytes(50_000));
+    let (_seed, addr) = seed(&folder, "story.txt", &[]);
+    fs::write(path, bytes(50_000)).unwrap();
+    folder.minibit(&["get", "story.txt.torrent", "--to", "new", "--peer", &addr]).done();
+    assert!(fs::read(folder.path("new/story.txt")).unwrap() == bytes(50_000));
+}
+
+#[test]
+fn get_replaces_no_file_of_another_content_and_resumes_its_own() {
+    let folder = Folder::new();
+    folder.file("story.txt", bytes(50_000));
+    folder.file("all/a", bytes(50_000));
+    folder.file("all/b", [0; 20_000]);
+    let (_one, addr) = seed(&folder, "story.txt", &[]);
+    let get = ["get", "story.txt.torrent", "--to", "new", "--peer", &addr];
+    let other: Vec<u8> = bytes(50_000).iter().map(|byte| !byte).collect();
+    folder.file("new/story.txt", &other);
+    folder.minibit(&get).fails(2, "new/story.txt is there and holds nothing of what the torrent describes");
+    assert!(fs::read(folder.path("new/story.txt")).unwrap() == other);
+    // One piece of it is right: it was begun.
+    folder.file("new/story.txt", [&bytes(50_000)[..16_384], &other[16_384..]].concat());
+    let said = folder.minibit(&get).done();
+    assert!(said.contains("16384 bytes were there"), "{said}");
+    assert!(fs::read(folder.path("new/story.txt")).unwrap() == bytes(50_000));
+    // Begun, and nothing has come: some systems write the zeros.
+    folder.file("new/story.txt", [0; 50_000]);
+    folder.minibit(&get).done();
+
+    // Zeros are right by accident, and what is missing is not made.
+    let (_all, addr) = seed(&folder, "all", &[]);
+    let get = ["get", "all.torrent", "--to", "new", "--peer", &addr];
+    folder.file("new/all/a", &other);
+    folder.minibit(&get).fails(2, "new/all is there and holds nothing of what the torrent describes");
+    assert!(fs::read(folder.path("new/all/a")).unwrap() == other && !folder.path("new/all/b").exists());
+    folder.file("new/all/a", [&bytes(50_000)[..16_384], &other[16_384..]].concat());
+    folder.minibit(&get).done();
+    assert!(fs::read(folder.path("new/all/a")).unwrap() == bytes(50_000));
+    assert!(fs::read(folder.path("new/all/b")).unwrap() == [0; 20_000]);
+}

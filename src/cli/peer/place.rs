@@ -109,6 +109,36 @@ impl Place {
         Ok(store)
     }
 
+    /// To read the content, which is whole, and to change nothing.
+    pub(in crate::cli) fn open_to_read(&self, metainfo: &Metainfo) -> anyhow::Result<Store> {
+        let (layout, hashes) = (metainfo.layout, metainfo.piece_hashes.clone().into());
+        Ok(match &self.form {
+            Form::Several => Store::of_folder(metainfo, &self.dir)?,
+            Form::One | Form::Blocks(_) => Store::of_file(layout, hashes, &self.file)?,
+        })
+    }
+
+    /// To go on with what is there, and which pieces that is. Nothing is made or changed where it is something else.
+    pub(in crate::cli) fn resume(&self, metainfo: &Metainfo) -> anyhow::Result<(Store, Bitfield)> {
+        if self.is_new {
+            let store = self.open(metainfo)?;
+            return Ok((store, Bitfield::empty(metainfo.layout.pieces())));
+        }
+        let there = match &self.form {
+            Form::Several => Store::of_what_is_in_folder(metainfo, &self.dir)?,
+            Form::One | Form::Blocks(_) => self.open_to_read(metainfo)?,
+        };
+        let have = there.scan();
+        if there.holds_something_else(&have) {
+            return Err(Usage(format!(
+                "{} is there and holds nothing of what the torrent describes; move it away, or choose another folder",
+                self.file.display()
+            ))
+            .into());
+        }
+        Ok((self.open(metainfo)?, have))
+    }
+
     /// Which pieces are there. Of files that were not there before it was opened, none is read.
     pub(in crate::cli) fn scan(&self, store: &Store) -> Bitfield {
         if self.is_new { Bitfield::empty(store.layout().pieces()) } else { store.scan() }

@@ -68,7 +68,9 @@ pub(in crate::cli) fn printed(event: &Event) -> Option<String> {
     Some(match event {
         Event::Disconnected { reason, .. } => format!("a connection ended: {reason}"),
         Event::PieceFailed { piece, .. } => format!("piece {piece} was wrong and is fetched again"),
-        Event::StorageFailed { piece } => format!("piece {piece} could not be stored"),
+        Event::StorageFailed { piece } => {
+            format!("piece {piece} could not be stored or read again, and is fetched again")
+        }
         Event::AnnounceFailed { reason } => format!("no answer from the tracker, asking again: {reason}"),
         Event::Banned { .. } => "a peer that sent wrong pieces is banned".to_owned(),
         _ => return None,

@@ -74,13 +74,13 @@ impl Meter {
         }
     }
 
-    /// The content is whole where the user looks for it.
+    /// The content became whole where the user looks for it.
     pub(super) fn finished(&mut self) {
         self.finished = true;
     }
 
     pub(super) fn is_complete(&self) -> bool {
-        self.finished
+        self.finished && self.have.is_full()
     }
 
     /// Verified ones.

@@ -11,10 +11,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::bail;
+
 use super::Exit;
 use super::peer::{Company, Conduct, Finishing, OneOf, Place, Reach, Stay};
 use crate::cli::unrepeatable_random_seed;
 use crate::event::{Event, Record};
+use crate::id::PieceIndex;
 use crate::net::announce::TrackerUrl;
 use crate::net::clock::Clock;
 use crate::net::host::HostEnd;
@@ -52,6 +55,8 @@ impl Output {
 pub(super) struct Until {
     /// The content is whole.
     pub complete: bool,
+    /// A piece is lost that was there, which is an error.
+    pub lost: bool,
     /// So much of the content's length has been sent.
     pub ratio: Option<f64>,
     /// So long after the command's start, whatever has come by then.
@@ -101,6 +106,7 @@ impl Transfer<'_> {
             place: Arc::clone(&self.place),
             store: Arc::clone(&self.store),
             whole_at: None,
+            lost: None,
         };
         let stay = Stay {
             metainfo: self.metainfo,
@@ -130,6 +136,13 @@ impl Transfer<'_> {
         };
         let line = if self.output.json { summary.json() } else { summary.text() };
         writeln!(io::stdout(), "{line}")?;
+        if let Some(reason) = onlooker.lost {
+            bail!(
+                "the seed has ended: {reason}: it is no longer what {} describes; put it back as it was, or share what \
+                 is there now with another --torrent",
+                self.torrent.display()
+            );
+        }
         Ok(Transferred {
             exit: stayed?,
             is_complete: onlooker.meter.is_complete(),
@@ -149,6 +162,16 @@ struct Onlooker {
     store: Arc<Store>,
     /// When the last piece was there.
     whole_at: Option<Instant>,
+    /// Why a piece is gone without which there is nothing to stay for.
+    lost: Option<String>,
+}
+
+/// Which file it was in, and what has become of that.
+fn why_lost(store: &Store, piece: PieceIndex) -> String {
+    match store.read_verified(piece) {
+        Ok(_) => format!("piece {piece} could not be read for a while"),
+        Err(error) => error.to_string(),
+    }
 }
 
 impl Company for Onlooker {
@@ -167,6 +190,9 @@ impl Company for Onlooker {
             self.meter.count(&record.event);
             match &record.event {
                 Event::Completed => self.whole_at = Some(Instant::now()),
+                Event::StorageFailed { piece } if self.until.lost => {
+                    self.lost.get_or_insert_with(|| why_lost(&self.store, *piece));
+                }
                 // They come and go.
                 Event::Disconnected { .. } => {}
                 event => {
@@ -195,7 +221,8 @@ impl Company for Onlooker {
         let (now, until) = (self.began.elapsed(), self.until);
         self.progress.show(&mut self.meter, now);
         let whole = self.meter.is_complete();
-        (whole && until.complete)
+        self.lost.is_some()
+            || (whole && until.complete)
             || until.ratio.is_some_and(|ratio| self.meter.ratio() >= ratio)
             || until.time.is_some_and(|time| now >= time)
             || (!whole && until.complete_within.is_some_and(|time| now >= time))

@@ -41,7 +41,7 @@ impl Summary<'_> {
         };
         let took = self.receiving().as_secs_f64();
         let came = if self.is_of_a_seed() {
-            format!("{} bytes", meter.total())
+            format!("{} bytes{missing}", meter.total())
         } else {
             let rate = HumanBytes(self.mean_rate(downloaded, self.receiving()) as u64);
             format!("{already}{downloaded} bytes in {took:.2} s, {rate}/s, with {peers}{missing}")

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use crate::id::{Block, PieceIndex};
 use crate::net::store::StoreError;
 use crate::net::store::positioned::Positioned;
+use crate::net::store::stamp::Stamp;
 use crate::torrent::extents::{Extent, Extents};
 use crate::torrent::layout::Layout;
 use crate::torrent::metainfo::{self, Metainfo};
@@ -28,6 +29,8 @@ pub(super) struct Folder {
     files: Vec<metainfo::File>,
     /// What the files' paths are joined to.
     below: PathBuf,
+    /// How the files were found, where they are only read. Those that are missing, and padding, are `None`: zeros.
+    found: Option<Vec<Option<Stamp>>>,
     /// Open files by their positions, the one that was used last in front.
     open: Mutex<VecDeque<(usize, Arc<Positioned>)>>,
 }
@@ -35,26 +38,60 @@ pub(super) struct Folder {
 impl Folder {
     /// Keeps what is there already, and makes what is missing. Looks at everything before it makes anything.
     pub(super) fn open(torrent: &Metainfo, below: &Path) -> Result<Folder, StoreError> {
-        let folder = Folder {
+        let folder = Folder::new(torrent, below);
+        let found = folder.look_at_all()?;
+        for at in folder.missing(&found) {
+            folder.make(at).map_err(|source| StoreError::Write { path: folder.path(at), source })?;
+        }
+        Ok(folder)
+    }
+
+    /// To read what is there, and nothing else. What is missing counts as zeros.
+    pub(super) fn open_to_read(torrent: &Metainfo, below: &Path) -> Result<Folder, StoreError> {
+        let mut folder = Folder::new(torrent, below);
+        folder.found = Some(folder.look_at_all()?);
+        Ok(folder)
+    }
+
+    /// The same, where everything has to be there.
+    pub(super) fn open_whole_to_read(torrent: &Metainfo, below: &Path) -> Result<Folder, StoreError> {
+        let folder = Folder::open_to_read(torrent, below)?;
+        let missing = folder.found.as_ref().and_then(|found| folder.missing(found).next());
+        match missing {
+            Some(at) => {
+                Err(StoreError::Read { path: folder.path(at), source: io::ErrorKind::NotFound.into() })
+            }
+            None => Ok(folder),
+        }
+    }
+
+    fn new(torrent: &Metainfo, below: &Path) -> Folder {
+        Folder {
             layout: torrent.layout,
             extents: Extents::new(torrent.files.iter().map(|file| file.length))
                 .expect("metainfo is refused when its files are longer in all than can be counted"),
             files: torrent.files.clone(),
             below: below.to_path_buf(),
+            found: None,
             open: Mutex::default(),
-        };
-        let mut missing = Vec::new();
-        for (at, file) in folder.files.iter().enumerate().filter(|(_, file)| !file.padding) {
-            match folder.look(at)? {
-                None => missing.push(at),
-                Some(there) if there.is_file() && there.len() == file.length => {}
-                Some(_) => return Err(StoreError::Occupied(folder.path(at))),
+        }
+    }
+
+    /// The files that are there, each of its length.
+    fn look_at_all(&self) -> Result<Vec<Option<Stamp>>, StoreError> {
+        let look = |(at, file): (usize, &metainfo::File)| match self.look(at) {
+            _ if file.padding => Ok(None),
+            Ok(Some(there)) if !there.is_file() || there.len() != file.length => {
+                Err(StoreError::Occupied(self.path(at)))
             }
-        }
-        for at in missing {
-            folder.make(at).map_err(|source| StoreError::Write { path: folder.path(at), source })?;
-        }
-        Ok(folder)
+            there => there.map(|there| there.map(|there| Stamp::of(&there))),
+        };
+        self.files.iter().enumerate().map(look).collect()
+    }
+
+    fn missing(&self, found: &[Option<Stamp>]) -> impl Iterator<Item = usize> {
+        let files = self.files.iter().zip(found).enumerate();
+        files.filter(|(_, (file, found))| !file.padding && found.is_none()).map(|(at, _)| at)
     }
 
     pub(super) fn write(&self, piece: PieceIndex, blocks: &[Bytes]) -> Result<(), StoreError> {
@@ -75,7 +112,7 @@ impl Folder {
     pub(super) fn read(&self, block: Block) -> Result<Bytes, StoreError> {
         let mut data = vec![0; block.length as usize];
         for (extent, part) in self.parts(self.offset(block), data.len()) {
-            if !self.is_padding(extent) {
+            if !self.is_zeros(extent) {
                 self.file(extent.file)
                     .and_then(|file| file.read(&mut data[part], extent.offset))
                     .map_err(|source| StoreError::Read { path: self.path(extent.file), source })?;
@@ -84,13 +121,25 @@ impl Folder {
         Ok(Bytes::from(data))
     }
 
+    /// The first of the block's files that is only read and is no longer as it was found, though it is there.
+    pub(super) fn changed(&self, block: Block) -> Option<PathBuf> {
+        self.found.as_ref()?;
+        let mut files = self.parts(self.offset(block), block.length as usize).map(|(extent, _)| extent);
+        let is_changed = |extent: &Extent| {
+            !self.is_zeros(*extent)
+                && self.file(extent.file).is_ok_and(|file| !self.is_as_found(extent.file, &file))
+        };
+        files.find(is_changed).map(|extent| self.path(extent.file))
+    }
+
     /// The block, which must lie inside its piece, if its files are open and that needs no disk.
     pub(super) fn read_at_once(&self, block: Block) -> Option<Bytes> {
         let mut data = vec![0; block.length as usize];
         for (extent, part) in self.parts(self.offset(block), data.len()) {
-            if !self.is_padding(extent) {
+            if !self.is_zeros(extent) {
                 let file = self.open_file(extent.file)?;
-                file.read_at_once(&mut data[part], extent.offset).then_some(())?;
+                let is_read = file.read_at_once(&mut data[part], extent.offset);
+                (is_read && self.is_as_found(extent.file, &file)).then_some(())?;
             }
         }
         Some(Bytes::from(data))
@@ -101,7 +150,7 @@ impl Folder {
         let length = self.layout.piece_length(piece) as usize;
         self.parts(self.layout.piece_offset(piece), length).all(|(extent, _)| {
             let is_hole = |file: Arc<Positioned>| file.is_hole(extent.offset, extent.length);
-            self.is_padding(extent) || self.file(extent.file).is_ok_and(is_hole)
+            self.is_zeros(extent) || self.file(extent.file).is_ok_and(is_hole)
         })
     }
 
@@ -135,6 +184,16 @@ impl Folder {
 
     fn is_padding(&self, extent: Extent) -> bool {
         self.files[extent.file].padding
+    }
+
+    /// Padding, or what is missing and not to be made.
+    fn is_zeros(&self, extent: Extent) -> bool {
+        self.found.as_ref().map_or(self.is_padding(extent), |found| found[extent.file].is_none())
+    }
+
+    fn is_as_found(&self, at: usize, file: &Positioned) -> bool {
+        let Some(found) = &self.found else { return true };
+        file.stamp().is_ok_and(|now| found[at] == Some(now))
     }
 
     fn path(&self, at: usize) -> PathBuf {
@@ -176,8 +235,12 @@ impl Folder {
             return Ok(file);
         }
         self.look(at).map_err(io::Error::other)?;
-        let file = Positioned::open(File::options().read(true).write(true), &self.path(at))?;
-        let file = Arc::new(file);
+        let path = self.path(at);
+        let file = match self.found {
+            Some(_) => Positioned::open_to_read(&path),
+            None => Positioned::open(File::options().read(true).write(true), &path),
+        };
+        let file = Arc::new(file?);
         let mut open = self.kept_open();
         open.push_front((at, Arc::clone(&file)));
         open.truncate(KEPT_OPEN);

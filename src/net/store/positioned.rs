@@ -5,6 +5,8 @@ use std::io;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use crate::net::store::stamp::Stamp;
+
 /// An open file.
 #[derive(Debug)]
 pub(super) struct Positioned {
@@ -13,23 +15,34 @@ pub(super) struct Positioned {
     writing: Mutex<()>,
     /// Its file system has no disk.
     in_memory: bool,
+    /// It was opened to read alone.
+    read_only: bool,
 }
 
 impl Positioned {
     /// To read and write; to read alone where the system forbids the other. That is enough for a seed, and a write will
     /// say what is wrong.
     pub(super) fn open(to_read_and_write: &OpenOptions, path: &Path) -> io::Result<Positioned> {
-        let file = to_read_and_write.open(path).or_else(|error| match error.kind() {
+        to_read_and_write.open(path).map(Positioned::new).or_else(|error| match error.kind() {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                File::open(path).map_err(|_| error)
+                Positioned::open_to_read(path).map_err(|_| error)
             }
             _ => Err(error),
-        });
-        file.map(Positioned::new)
+        })
+    }
+
+    /// To read alone: every write is an error.
+    pub(super) fn open_to_read(path: &Path) -> io::Result<Positioned> {
+        Ok(Positioned { read_only: true, ..Positioned::new(File::open(path)?) })
     }
 
     pub(super) fn new(file: File) -> Positioned {
-        Positioned { in_memory: is_in_memory(&file), file, writing: Mutex::new(()) }
+        Positioned { in_memory: is_in_memory(&file), file, writing: Mutex::new(()), read_only: false }
+    }
+
+    /// How it is now.
+    pub(super) fn stamp(&self) -> io::Result<Stamp> {
+        self.file.metadata().map(|now| Stamp::of(&now))
     }
 
     /// Writes these, one behind the other.
@@ -38,6 +51,9 @@ impl Positioned {
         parts: impl IntoIterator<Item = &'a [u8]>,
         mut offset: u64,
     ) -> io::Result<()> {
+        if self.read_only {
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it can only be read"));
+        }
         // It guards no data: what a panic left half written fails its hash.
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         for part in parts {

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use crate::id::PieceIndex;
+use crate::id::{Block, PieceIndex};
 use crate::net::store::{Place, Store};
 use crate::torrent::bitfield::Bitfield;
 use crate::torrent::every_piece::{all_cores, every_piece};
@@ -25,14 +25,31 @@ impl Store {
         have
     }
 
-    fn has(&self, piece: PieceIndex, zeros: &Zeros) -> bool {
-        // A new file of the content's length is one hole.
-        let is_hole = match &self.place {
+    /// Whether something was written here, and none of it is right: it is not an interrupted download of this content,
+    /// of which `have` are here. Zeros count as nothing: not every file system tells them from what was never written.
+    pub fn holds_something_else(&self, have: &Bitfield) -> bool {
+        let something = |piece: &PieceIndex| !self.is_blank(*piece);
+        let mut lacking = (0..self.layout.pieces()).map(PieceIndex).filter(|piece| !have.contains(*piece));
+        !have.iter().any(|piece| something(&piece)) && lacking.any(|piece| something(&piece))
+    }
+
+    /// Whether the piece is zeros, or cannot be read.
+    fn is_blank(&self, piece: PieceIndex) -> bool {
+        let whole = Block { piece, begin: 0, length: self.layout.piece_length(piece) };
+        self.is_hole(piece) || !self.read(whole).is_ok_and(|data| data.iter().any(|byte| *byte != 0))
+    }
+
+    fn is_hole(&self, piece: PieceIndex) -> bool {
+        match &self.place {
             Place::File(file) => file.is_hole(piece),
             Place::Folder(folder) => folder.is_hole(piece),
             Place::Blocks(_) | Place::Memory(_) => false,
-        };
-        if is_hole {
+        }
+    }
+
+    fn has(&self, piece: PieceIndex, zeros: &Zeros) -> bool {
+        // A new file of the content's length is one hole.
+        if self.is_hole(piece) {
             self.hashes.get(piece.0 as usize) == Some(zeros.hash(self.layout.piece_length(piece)))
         } else {
             self.read_verified(piece).is_ok()

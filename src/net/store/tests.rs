@@ -163,6 +163,29 @@ fn a_piece_that_cannot_be_written_is_not_stored_and_the_reason_is_told() {
     assert!(Store::in_file(layout, sample().2, &blocks).is_err(), "a directory is no file");
 }
 
+#[test]
+fn a_store_of_a_file_reads_it_and_makes_and_writes_nothing() {
+    let folder = TempDir::new().unwrap();
+    let (layout, content, hashes) = sample();
+    let path = folder.path().join("f");
+    let open = || Store::of_file(layout, hashes.clone(), &path);
+    assert!(matches!(open(), Err(StoreError::Read { .. })) && !path.exists());
+    fs::write(&path, &content[1..]).unwrap();
+    assert!(matches!(open(), Err(StoreError::Occupied(_))), "it is shorter");
+    fs::write(&path, &content).unwrap();
+    let store = open().unwrap();
+    assert!(store.scan().is_full());
+    let reason = store.write(PieceIndex(0), piece(&content, 1)).unwrap_err().to_string();
+    assert!(reason.contains("it can only be read; make it writable"), "{reason}");
+    // Half of it is still right.
+    let half = layout.piece_offset(PieceIndex(2)) as usize;
+    fs::write(&path, [&content[..half], &vec![7; content.len() - half][..]].concat()).unwrap();
+    let first = |piece| Block { piece: PieceIndex(piece), begin: 1, length: 2 };
+    assert_eq!(store.read(first(0)).unwrap(), content.slice(1..3));
+    assert!(matches!(store.read(first(3)), Err(StoreError::Changed(_))));
+    assert!(!matches!(store.read_at_once(first(3)), Some(Ok(_))));
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_told_as_one() {

@@ -259,7 +259,7 @@ fn a_seed_never_changes_what_it_shares_and_ends_where_somebody_else_does() {
         assert!(said.contains("are missing; sent "), "{said}");
         assert_eq!(seed.code(), 1);
         let log = fs::read_to_string(folder.path("log")).unwrap();
-        assert!(log.contains(&format!("{changed}")) && log.contains(reason), "{log}");
+        assert!(log.contains(changed) && log.contains(reason), "{log}");
         assert!(log.contains(&format!("it is no longer what {}", folder.path("").display())), "{log}");
         assert!(!log.contains("could not"), "{log}");
         assert!(fs::read(&path).ok() == before, "{changed}: {reason}");

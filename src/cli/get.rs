@@ -38,9 +38,12 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     let began = Instant::now();
     let metainfo = read_metainfo(&args.torrent)?;
-    let tiers = args.reach.some_tiers(&metainfo)?;
     let place = Arc::new(Place::of_files(&args.to, &metainfo)?);
-    let (store, have) = place.resume(&metainfo)?;
+    let have = place.begun(&metainfo)?;
+    // Who has everything needs nobody.
+    let tiers =
+        if have.is_full() { args.reach.tiers(&metainfo) } else { args.reach.some_tiers(&metainfo)? };
+    let store = place.open(&metainfo)?;
     let transfer = Transfer {
         began,
         torrent: &args.torrent,

@@ -17,6 +17,7 @@ use super::quantity::{size, time};
 use super::split::progress_bar;
 use super::transfer::{Output, Transfer, Until};
 use super::{Exit, Usage};
+use crate::net::announce::TrackerUrl;
 use crate::torrent::bitfield::Bitfield;
 use crate::torrent::create::{CreateError, Order, create};
 use crate::torrent::layout::Layout;
@@ -41,7 +42,7 @@ pub(super) struct Args {
     /// Let a new .torrent forbid clients to find peers but through its trackers (BEP 27)
     #[arg(long)]
     private: bool,
-    /// Leave when this many times the content's length has been sent
+    /// Leave when this many times the content's length has been sent; above 0
     #[arg(long, value_name = "RATIO", value_parser = ratio)]
     until_ratio: Option<f64>,
     /// Leave after this time, as `10 min`
@@ -69,22 +70,33 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     };
     let is_new = is_to_be_made(&torrent)?;
     let metainfo = if is_new { make(args, &content, &torrent)? } else { take(args, &torrent)? };
-    let place = Place::of_content(&content, &metainfo)?;
+    let is_other = |what: String| {
+        Usage(format!(
+            "{} is not what {} describes: {what}; name another --torrent, or remove it to have it made anew",
+            args.content.display(),
+            torrent.display(),
+        ))
+    };
+    let place = Place::of_content(&content, &metainfo).map_err(is_other)?;
     let store = place.open_to_read(&metainfo)?;
     // What has just been hashed need not be hashed again.
     let have = if is_new { Bitfield::full(metainfo.layout.pieces()) } else { store.scan() };
     if !have.is_full() {
         let (wrong, of) = (have.pieces() - have.count(), have.pieces());
-        return Err(Usage(format!(
-            "{} is not what {} describes: {wrong} of {of} pieces differ; name another --torrent, or remove it to have it made anew",
-            args.content.display(),
-            torrent.display(),
-        ))
-        .into());
+        return Err(is_other(format!("{wrong} of {of} pieces differ")).into());
     }
     let tiers = args.reach.tiers(&metainfo);
     if tiers.is_empty() && !args.output.is_quiet() {
         eprintln!("note: no tracker (--tracker URL): others come with `minibit get … --peer IP:PORT`");
+    }
+    let names = |named: &str, url: &str| TrackerUrl::parse(named).is_ok_and(|named| named.to_string() == url);
+    for url in args.reach.trackers.iter().map(TrackerUrl::to_string) {
+        if !metainfo.announce.iter().flatten().any(|named| names(named, &url)) {
+            eprintln!(
+                "note: {} does not name that tracker; others need it too: --tracker {url}",
+                torrent.display()
+            );
+        }
     }
     args.output.say(&format!("torrent: {}", torrent.display()));
     let transfer = Transfer {

@@ -9,7 +9,9 @@ use crate::torrent::every_piece::all_cores;
 use crate::torrent::files::{Files, READ, ReadError};
 use crate::torrent::hash::PieceHash;
 use crate::torrent::layout::{Layout, LayoutError};
-use crate::torrent::metainfo::{Draft, DraftFile, MAX_FILES, MAX_PIECE_SIZE, Metainfo, MetainfoError};
+use crate::torrent::metainfo::{
+    Draft, DraftFile, MAX_FILES, MAX_PIECE_SIZE, Metainfo, MetainfoError, NameError, check_name,
+};
 
 /// So many pieces where nothing else is asked for: enough for peers to exchange, and a short list.
 const USUAL_PIECES: u64 = 2_048;
@@ -44,6 +46,8 @@ pub enum CreateError {
     TooManyFiles(PathBuf),
     #[error("{}: the name is not UTF-8, which a .torrent file needs; rename it", .0.display())]
     NameNotText(PathBuf),
+    #[error("{}: {source}; rename it", path.display())]
+    Name { path: PathBuf, source: NameError },
     #[error("{}: changed while it was read; try again", .0.display())]
     Changed(PathBuf),
     #[error("a piece has 1 byte to 512 MiB, not {0} bytes")]
@@ -160,7 +164,9 @@ fn look_into(
 }
 
 fn text<'a>(path: &Path, name: &'a std::ffi::OsStr) -> Result<&'a str, CreateError> {
-    name.to_str().ok_or_else(|| CreateError::NameNotText(path.to_owned()))
+    let name = name.to_str().ok_or_else(|| CreateError::NameNotText(path.to_owned()))?;
+    check_name(name).map_err(|source| CreateError::Name { path: path.to_owned(), source })?;
+    Ok(name)
 }
 
 fn hash(
@@ -233,7 +239,8 @@ mod tests {
         fs::write(path("hollow/inside/x"), "x").unwrap();
         assert!(matches!(make(&path("hollow"), 0), Err(CreateError::PieceSize(0))));
         fs::write(path("hollow/a:b"), "x").unwrap();
-        assert!(make(&path("hollow"), 4).unwrap_err().to_string().contains("a:b"));
+        let refused = make(&path("hollow"), 4).unwrap_err().to_string();
+        assert!(refused.contains("hollow/a:b: the name ") && refused.ends_with("; rename it"), "{refused}");
         fs::remove_file(path("hollow/a:b")).unwrap();
         #[cfg(unix)]
         {

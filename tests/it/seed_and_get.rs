@@ -180,7 +180,7 @@ fn what_is_not_what_the_torrent_describes_is_not_seeded() {
         .fails(2, "in the folder that it describes");
     folder.minibit(&["seed", "all", "--torrent", "story.txt.torrent"]).fails(2, "all is no file");
     folder.file("story.txt", bytes(50_001));
-    folder.minibit(&["seed", "story.txt"]).fails(2, "has 50001 bytes, not 50000");
+    folder.minibit(&["seed", "story.txt"]).fails(2, "has 50001 bytes, not 50000; name another --torrent");
     folder.file("story.txt", [1; 50_000]);
     folder.minibit(&["seed", "story.txt"]).fails(2, "4 of 4 pieces differ");
     fs::remove_file(folder.path("all/a")).unwrap();
@@ -238,7 +238,7 @@ fn a_seed_never_changes_what_it_shares_and_ends_where_somebody_else_does() {
         ("all/a", |path| fs::remove_file(path).unwrap(), "No such file"),
         (
             "all/a",
-            |path| fs::rename(path.with_file_name("b"), path).unwrap(),
+            |path| fs::rename(path.with_file_name("../other"), path).unwrap(),
             "has changed since it was opened",
         ),
     ];
@@ -248,6 +248,7 @@ fn a_seed_never_changes_what_it_shares_and_ends_where_somebody_else_does() {
         let path = folder.file(changed, bytes(50_000));
         if content == "all" {
             folder.file("all/b", [2; 50_000]);
+            folder.file("other", [3; 50_000]);
         }
         let seed = folder.start_with_log(&["seed", content], "log");
         let addr = seed.says("listening on ");
@@ -308,4 +309,38 @@ fn get_replaces_no_file_of_another_content_and_resumes_its_own() {
     folder.minibit(&get).done();
     assert!(fs::read(folder.path("new/all/a")).unwrap() == bytes(50_000));
     assert!(fs::read(folder.path("new/all/b")).unwrap() == [0; 20_000]);
+}
+
+#[test]
+fn a_seed_says_which_name_is_not_for_everybody_and_which_tracker_the_torrent_lacks() {
+    let folder = Folder::new();
+    folder.file("all/CON", "x");
+    folder.minibit(&["seed", "all"]).fails(2, "all/CON: the name \"CON\" is a device on Windows; rename it");
+    folder.file("cases/name", "x");
+    folder.file("cases/NAME", "x");
+    if fs::read_dir(folder.path("cases")).unwrap().count() == 2 {
+        folder.minibit(&["seed", "cases"]).fails(2, "differ only in upper and lower case");
+    }
+    folder.file("story.txt", bytes(50_000));
+    let seed = |more: &[&str]| folder.minibit(&[&["seed", "story.txt", "--for", "50 ms"], more].concat());
+    assert!(!seed(&[]).stderr().contains("does not name"));
+    let url = "http://127.0.0.1:1/announce";
+    let lacking = seed(&["--tracker", url]);
+    lacking.done();
+    let note = format!("story.txt.torrent does not name that tracker; others need it too: --tracker {url}");
+    assert!(lacking.stderr().contains(&note), "{}", lacking.stderr());
+    let another = seed(&["--tracker", url, "--torrent", "another.torrent"]);
+    another.done();
+    assert!(!another.stderr().contains("does not name"), "{}", another.stderr());
+}
+
+#[test]
+fn who_has_everything_needs_nobody() {
+    let folder = Folder::new();
+    folder.file("story.txt", bytes(50_000));
+    folder.minibit(&["seed", "story.txt", "--for", "50 ms"]).done();
+    let said = folder.minibit(&["get", "story.txt.torrent"]).done();
+    assert!(said.starts_with("complete: ./story.txt: 50000 bytes"), "{said}");
+    folder.minibit(&["get", "story.txt.torrent", "--to", "new"]).fails(2, "name one with --tracker");
+    assert!(!folder.path("new").exists(), "nothing is made for nothing");
 }

@@ -69,16 +69,14 @@ impl Place {
         }
     }
 
-    /// The content itself, which has to be there: as one file, whatever its name, or as the torrent's folder.
-    pub(in crate::cli) fn of_content(content: &Path, metainfo: &Metainfo) -> anyhow::Result<Place> {
-        let other = |what: String| -> anyhow::Error {
-            Usage(format!("{} is not what the torrent describes: {what}", content.display())).into()
-        };
+    /// The content itself, which has to be there: as one file, whatever its name, or as the torrent's folder. An error
+    /// says what is not as the torrent says.
+    pub(in crate::cli) fn of_content(content: &Path, metainfo: &Metainfo) -> Result<Place, String> {
         let dir = content.parent().unwrap_or(content).to_path_buf();
         let (is_one, form) =
             if metainfo.is_single_file() { (true, Form::One) } else { (false, Form::Several) };
         if !is_one && content.file_name() != Some(metainfo.name.as_ref()) {
-            return Err(other(format!("that is a folder named {}", metainfo.name)));
+            return Err(format!("that is a folder named {}", metainfo.name));
         }
         for file in metainfo.files.iter().filter(|file| !file.padding) {
             let at = if is_one { content.to_path_buf() } else { dir.join(&file.path) };
@@ -86,9 +84,9 @@ impl Place {
                 Ok(there) if there.is_file() && there.len() == file.length => {}
                 Ok(there) if there.is_file() => {
                     let (bytes, wanted) = (there.len(), file.length);
-                    return Err(other(format!("{} has {bytes} bytes, not {wanted}", at.display())));
+                    return Err(format!("{} has {bytes} bytes, not {wanted}", at.display()));
                 }
-                _ => return Err(other(format!("{} is no file", at.display()))),
+                _ => return Err(format!("{} is no file", at.display())),
             }
         }
         Ok(Place { file: content.to_path_buf(), dir, form, is_new: false })
@@ -118,11 +116,14 @@ impl Place {
         })
     }
 
-    /// To go on with what is there, and which pieces that is. Nothing is made or changed where it is something else.
-    pub(in crate::cli) fn resume(&self, metainfo: &Metainfo) -> anyhow::Result<(Store, Bitfield)> {
+    /// Which pieces are there, for a download that goes on with them. Makes and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// What is there is something else, which the download would replace.
+    pub(in crate::cli) fn begun(&self, metainfo: &Metainfo) -> anyhow::Result<Bitfield> {
         if self.is_new {
-            let store = self.open(metainfo)?;
-            return Ok((store, Bitfield::empty(metainfo.layout.pieces())));
+            return Ok(Bitfield::empty(metainfo.layout.pieces()));
         }
         let there = match &self.form {
             Form::Several => Store::of_what_is_in_folder(metainfo, &self.dir)?,
@@ -136,7 +137,7 @@ impl Place {
             ))
             .into());
         }
-        Ok((self.open(metainfo)?, have))
+        Ok(have)
     }
 
     /// Which pieces are there. Of files that were not there before it was opened, none is read.

@@ -104,6 +104,7 @@ mod tests {
         downloaded(0, 10).iter().for_each(|event| meter.count(event));
         let line = describe(&mut meter, Duration::from_secs(2));
         assert_eq!(line, "10 B of 25 B, 5 B/s, 1 peer, 3 s left");
+        [downloaded(1, 10), downloaded(2, 5)].iter().flatten().for_each(|event| meter.count(event));
         meter.finished();
         let line = describe(&mut meter, Duration::from_secs(3));
         assert_eq!(line, "sent 0 B, 0 B/s, 1 peer, ratio 0.00");

@@ -79,7 +79,10 @@ pub enum MetainfoError {
     PieceCount { listed: usize, pieces: u32 },
     #[error("{0}")]
     Name(#[from] NameError),
-    #[error("the path {path:?} occurs twice, or is a file and a folder at once")]
+    #[error(
+        "the path {path:?} occurs twice, or is a file and a folder at once; names that differ only in upper and lower case \
+         are one on many systems"
+    )]
     PathTaken { path: String },
     #[error("the path {path:?} is a symbolic link, which MiniBit does not create")]
     SymbolicLink { path: String },

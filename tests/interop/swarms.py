@@ -63,13 +63,20 @@ def processes(mark):
     return found
 
 
-def networks():
-    """Every network that a process of this machine is in."""
+def parent(pid):
+    # The name, in parentheses, may hold anything.
+    return int((pathlib.Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
+
+
+def orphaned_networks():
+    """Every network with a process that nobody looks after any more, whatever became of its marks. The networks of others,
+    who may have got the number of one that is gone, have somebody who waits for them."""
     found = set()
     for entry in pathlib.Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                found.add(os.readlink(entry / "ns" / "net"))
+                if parent(entry.name) <= 1:
+                    found.add(os.readlink(entry / "ns" / "net"))
             except OSError:
                 continue
     return found
@@ -80,7 +87,7 @@ def left_over(mark, made):
     are there."""
     until = time.monotonic() + PATIENCE_S
     while True:
-        there, networks_left = processes(mark), made & networks()
+        there, networks_left = processes(mark), made & orphaned_networks()
         if not there and not networks_left:
             return ""
         if time.monotonic() > until:

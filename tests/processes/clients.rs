@@ -185,7 +185,7 @@ fn settings_are_what_a_client_says_it_has_and_apart_from_them_what_it_was_only_t
 }
 
 #[test]
-fn a_client_that_is_missing_dies_or_hangs_is_its_cohorts_failure_and_the_others_go_on() {
+fn a_client_that_is_missing_dies_hangs_or_lies_is_its_cohorts_failure_and_the_others_go_on() {
     if !networks() {
         return;
     }
@@ -193,14 +193,19 @@ fn a_client_that_is_missing_dies_or_hangs_is_its_cohorts_failure_and_the_others_
         let paths = std::env::var_os("PATH").unwrap();
         std::env::split_paths(&paths).map(|folder| folder.join(tool)).find(|path| path.exists()).unwrap()
     };
-    for (client, script, failure) in [
-        ("aria2", None, "guest-1: aria2c is not installed; to install it: apt install aria2"),
+    // Not by `exec`: what a script has started has to end too.
+    let hangs = "$(command -v sleep || echo /bin/sleep) 600";
+    let lies = r#"echo '{"pieces":"1111","downloaded":65536,"uploaded":0,"wasted":null}'"#;
+    for (client, script, when_asked, failure) in [
+        ("aria2", None, hangs, "guest-1: aria2c is not installed; to install it: apt install aria2"),
         (
             "aria2",
             Some("#!/bin/sh\n[ \"$1\" = --version ] && echo 9.9.9 && exit\necho no disk >&2; exit 5\n"),
+            hangs,
             "guest-1: its process ended by itself: no disk",
         ),
-        ("libtorrent", None, "guest-1: it has not answered for 10 s"),
+        ("libtorrent", None, hangs, "guest-1: it has not answered for 10 s"),
+        ("libtorrent", None, lies, "guest-1: it says it is complete, but 4 pieces in its file are wrong"),
     ] {
         let folder = Folder::new();
         folder.file("guests.toml", scenario(client, "64 KiB/s"));
@@ -208,9 +213,9 @@ fn a_client_that_is_missing_dies_or_hangs_is_its_cohorts_failure_and_the_others_
         fs::create_dir(&tools).unwrap();
         TOOLS.iter().for_each(|tool| std::os::unix::fs::symlink(found(tool), tools.join(tool)).unwrap());
         script.iter().for_each(|script| drop(executable(&folder, "tools/aria2c", script)));
-        let hangs = stand_in(&folder, "exec $(command -v sleep || echo /bin/sleep) 600");
+        let stand_in = stand_in(&folder, when_asked);
         let mut command = folder.command(&RUN);
-        command.env("PATH", &tools).env("MINIBIT_PYTHON", hangs);
+        command.env("PATH", &tools).env("MINIBIT_PYTHON", stand_in);
         let ran = crate::command::Ran::of(command);
         assert_eq!(ran.code(), 3, "{}", ran.stderr());
         assert!(ran.stderr().contains(failure), "{}", ran.stderr());

@@ -85,10 +85,12 @@ impl Child {
         }
     }
 
-    /// At once. By its handle, so it is never another process of the same number.
+    /// At once, with whatever it has started in its group. By its handle, so it is never another process of the same number.
     pub(super) fn kill(&self) {
+        let mut process = lock(&self.process);
+        kill_group(&mut process);
         // One that has ended by itself cannot be killed, and need not be.
-        let _ = lock(&self.process).kill();
+        let _ = process.kill();
     }
 
     /// The last lines of its stderr in one; empty where there are none.
@@ -158,6 +160,19 @@ fn stand_apart(command: &mut Command) {
     command.process_group(0);
 }
 
+/// A command may be a script that started the program itself. While its first process lives, nobody else's group has the
+/// number.
+#[cfg(target_os = "linux")]
+fn kill_group(process: &mut std::process::Child) {
+    use rustix::process::{Pid, Signal, kill_process_group};
+    if let (Ok(None), Some(group)) = (process.try_wait(), Pid::from_raw(process.id() as i32)) {
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn kill_group(_: &mut std::process::Child) {}
+
 #[cfg(windows)]
 fn stand_apart(command: &mut Command) {
     use std::os::windows::process::CommandExt;
@@ -192,6 +207,18 @@ mod tests {
         let mut child = shell("printf 'whole\\nhalf'", folder.path());
         assert!(matches!(child.next().await, Some(Said::Lines(lines)) if lines == ["whole\n"]));
         assert!(matches!(child.next().await, Some(Said::Ended(Ok(_)))));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn what_a_script_has_started_does_not_outlive_it() {
+        let folder = tempfile::tempdir().unwrap();
+        // No `exec`: the shell waits for it, and it holds the shell's stdout.
+        let mut child = shell("trap '' TERM; sleep 600; exit $?", folder.path());
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        child.kill();
+        let gone = async { while child.next().await.is_some() {} };
+        assert!(tokio::time::timeout(GOODBYE * 5, gone).await.is_ok(), "its stdout is still open");
     }
 
     #[tokio::test]

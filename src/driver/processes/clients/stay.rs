@@ -163,7 +163,7 @@ impl Companion {
             tokio::select! {
                 _ = looks.tick() => {
                     let seen = answered(adapter.look(process)).await.and_then(|seen| self.plausible(seen))?;
-                    self.tell(seen, &telling).await;
+                    self.tell(seen, &telling).await?;
                 }
                 said = process.next() => match said {
                     // A word that nobody asked for.
@@ -172,25 +172,31 @@ impl Companion {
                     Some(Said::Ended(Err(_))) | None => return Err("its process ended by itself".to_owned()),
                 },
                 () = handle.told_to_leave() => {
-                    self.look_once_more(adapter, process, &telling).await;
+                    self.look_once_more(adapter, process, &telling).await?;
                     // One that leaves without a word has left all the same.
                     let _ = timeout(GOODBYE, adapter.leave(process)).await;
                     return self.complete_is_whole().await;
                 }
                 () = handle.told_to_stop() => {
-                    self.look_once_more(adapter, process, &telling).await;
+                    self.look_once_more(adapter, process, &telling).await?;
                     return self.complete_is_whole().await;
                 }
             }
         }
     }
 
-    async fn look_once_more<A: Adapter>(&mut self, adapter: &mut A, process: &mut Child, telling: &Telling) {
+    async fn look_once_more<A: Adapter>(
+        &mut self,
+        adapter: &mut A,
+        process: &mut Child,
+        telling: &Telling,
+    ) -> Result<(), String> {
         if let Ok(Ok(seen)) = timeout(LAST_ANSWER, adapter.look(process)).await
             && let Ok(seen) = self.plausible(seen)
         {
-            self.tell(seen, telling).await;
+            self.tell(seen, telling).await?;
         }
+        Ok(())
     }
 
     /// It speaks of the same torrent.
@@ -201,7 +207,8 @@ impl Companion {
         }
     }
 
-    async fn tell(&mut self, seen: Seen, telling: &Telling) {
+    /// Tells what has changed. Complete is who has the content in its file: a client's word alone would make a liar the fastest.
+    async fn tell(&mut self, seen: Seen, telling: &Telling) -> Result<(), String> {
         let mut happened = Vec::new();
         let sums = [seen.downloaded, seen.uploaded, seen.wasted];
         if sums != self.sums {
@@ -219,8 +226,14 @@ impl Companion {
             }
         }
         self.end.have = seen.pieces;
+        let mut whole = Ok(());
         if self.end.have.is_full() && !was_complete {
-            happened.push(Event::Completed);
+            whole = self.complete_is_whole().await;
+            if whole.is_ok() {
+                happened.push(Event::Completed);
+            } else {
+                happened.retain(|event| !matches!(event, Event::PieceVerified { .. }));
+            }
         }
         let (at, peer) = (telling.clock.now(), self.stay.peer);
         let records: Vec<Record> = happened.into_iter().map(|event| Record { at, peer, event }).collect();
@@ -228,6 +241,7 @@ impl Companion {
             // The run listens until the stay is over.
             let _ = telling.records.send(records).await;
         }
+        whole
     }
 
     /// What a client calls complete is in its file, soon, or it has failed.

@@ -36,7 +36,7 @@ use tree::{Table, Value};
 
 pub use bounds::Bounds;
 pub use expect::{Expect, Side, Statistic};
-pub use names::choker_name;
+pub use names::{choker_name, picker_name};
 pub use report::ScenarioError;
 pub use resolve::MAX_REPEAT;
 

@@ -60,6 +60,11 @@ pub(super) fn name_of<T: PartialEq>(names: &'static [(&'static str, T)], variant
 }
 
 /// As scenarios write it.
+pub fn picker_name(picker: PickerPolicy) -> &'static str {
+    name_of(PICKERS, &picker)
+}
+
+/// As scenarios write it.
 pub fn choker_name(choker: ChokerPolicy) -> &'static str {
     name_of(CHOKERS, &choker)
 }

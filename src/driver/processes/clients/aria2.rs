@@ -52,7 +52,9 @@ impl Adapter for Aria2 {
     const CLIENT: Client = Client::Aria2;
     const INSTALL: &'static str = "apt install aria2";
     const SLOTS: bool = false;
+    const OPTIMISTIC_SLOTS: bool = false;
     const CONNECTIONS: bool = true;
+    const RATE_UNIT: u64 = 1;
     const ADDRESS: bool = true;
     const NO_SWITCH: &[&str] = &["uTP: it has none"];
 

@@ -24,7 +24,9 @@ impl Adapter for Libtorrent {
     const INSTALL: &'static str =
         "python3 -m pip install libtorrent (MINIBIT_PYTHON names the Python that has it)";
     const SLOTS: bool = true;
+    const OPTIMISTIC_SLOTS: bool = true;
     const CONNECTIONS: bool = true;
+    const RATE_UNIT: u64 = 1;
     const ADDRESS: bool = true;
     const NO_SWITCH: &[&str] = &[];
 

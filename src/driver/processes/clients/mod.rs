@@ -43,9 +43,12 @@ trait Adapter: Sized + Send + 'static {
     const CLIENT: Client;
     /// What a user types to have it.
     const INSTALL: &'static str;
-    /// Whether it can be told how many peers to unchoke, and how many to be connected to.
+    /// Whether it can be told how many peers to unchoke, how many of them as optimists, and how many to be connected to.
     const SLOTS: bool;
+    const OPTIMISTIC_SLOTS: bool;
     const CONNECTIONS: bool;
+    /// In how many bytes a second its limits count.
+    const RATE_UNIT: u64;
     /// Whether it can be told its address, to listen at and to call from.
     const ADDRESS: bool;
     /// What it has no switch for, and what it does then.

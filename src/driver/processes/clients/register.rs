@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::driver::ForeignClient;
+use crate::peer::policy::Policy;
+use crate::scenario::file::{choker_name, picker_name};
 use crate::scenario::{Cohort, Scenario};
 use crate::units::format_span;
 
+use super::seat::bytes_per_second;
 use super::{Adapter, Installed, Settings};
 
 #[derive(Clone, Debug, Default)]
@@ -65,7 +68,22 @@ fn not_honoured<A: Adapter>(scenario: &Scenario, cohort: &Cohort) -> Vec<String>
     if !cohort.latency.is_zero() {
         not.push(format!("latency = {}: nothing delays what it sends", format_span(cohort.latency)));
     }
-    let policy = &scenario.policy;
+    for (key, rate) in [("upload", cohort.upload), ("download", cohort.download)] {
+        if rate.is_some_and(|rate| !bytes_per_second(Some(rate)).is_multiple_of(A::RATE_UNIT)) {
+            let (rate, unit) = (bytes_per_second(rate), A::RATE_UNIT);
+            not.push(format!("{key} = {rate} B/s: it counts in {unit} B/s, and has the nearest"));
+        }
+    }
+    let (policy, usual) = (&scenario.policy, Policy::default());
+    if policy.picker != usual.picker {
+        not.push(format!("policy.picker = {}: it picks as it does", picker_name(policy.picker)));
+    }
+    if policy.choker != usual.choker {
+        not.push(format!("policy.choker = {}: it chokes as it does", choker_name(policy.choker)));
+    }
+    if !A::OPTIMISTIC_SLOTS && policy.optimistic_slots != usual.optimistic_slots {
+        not.push(format!("policy.optimistic_slots = {}: it has no such setting", policy.optimistic_slots));
+    }
     if !A::SLOTS {
         not.push(format!("policy.unchoke_slots = {}: it has no such setting", policy.unchoke_slots));
     }

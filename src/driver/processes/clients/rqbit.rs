@@ -47,7 +47,9 @@ impl Adapter for Rqbit {
     const INSTALL: &'static str =
         "cargo install rqbit --version 9.1.0 --locked --no-default-features --features default-tls";
     const SLOTS: bool = false;
+    const OPTIMISTIC_SLOTS: bool = false;
     const CONNECTIONS: bool = true;
+    const RATE_UNIT: u64 = 1;
     const ADDRESS: bool = false;
     const NO_SWITCH: &[&str] =
         &["encryption: it has none", "peer exchange: it takes part unless the torrent is private"];

@@ -25,6 +25,8 @@ const CONFLICT: u16 = 409;
 const SESSION_ID: &str = "x-transmission-session-id";
 /// One of the settings that it is not given.
 const NEVER_GIVEN: &str = "umask";
+/// Its limits count in thousands of bytes a second.
+const KILOBYTE: u64 = 1_000;
 /// Between two questions while it checks its file.
 const PAUSE: Duration = Duration::from_millis(20);
 const STOPPED: u64 = 0;
@@ -62,7 +64,9 @@ impl Adapter for Transmission {
     const CLIENT: Client = Client::Transmission;
     const INSTALL: &'static str = "apt install transmission-daemon";
     const SLOTS: bool = true;
+    const OPTIMISTIC_SLOTS: bool = false;
     const CONNECTIONS: bool = true;
+    const RATE_UNIT: u64 = KILOBYTE;
     const ADDRESS: bool = true;
     const NO_SWITCH: &[&str] = &["encryption: it prefers none, and takes encrypted connections all the same"];
 
@@ -214,5 +218,5 @@ fn settings(seat: &Seat) -> Value {
 
 /// Its unit: a thousand bytes. Rounded to the nearest.
 fn kilobytes_per_second(rate: Option<Rate>) -> u64 {
-    ((bytes_per_second(rate) + 500) / 1000).max(1)
+    ((bytes_per_second(rate) + KILOBYTE / 2) / KILOBYTE).max(1)
 }

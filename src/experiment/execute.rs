@@ -160,7 +160,8 @@ fn stored(store: &Store, run: &PlannedRun, options: &Options) -> Result<Option<S
         return Ok(None);
     }
     let stored = store.load(&run.id)?;
-    Ok(stored.filter(|stored| options.allow_degraded || !stored.perf.is_degraded()))
+    let is_kept = |perf: &Perf| (options.allow_degraded || !perf.is_degraded()) && !perf.has_failed_clients();
+    Ok(stored.filter(|stored| is_kept(&stored.perf)))
 }
 
 fn run_one(

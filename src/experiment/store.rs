@@ -50,6 +50,11 @@ impl Perf {
     pub fn is_degraded(&self) -> bool {
         self.pace.as_ref().is_some_and(|pace| pace.degraded)
     }
+
+    /// Whether a foreign client could not take part to its end. It may be installed or mended by now.
+    pub fn has_failed_clients(&self) -> bool {
+        self.clients.iter().any(|client| !client.failures.is_empty())
+    }
 }
 
 /// Why results cannot be kept.

@@ -223,6 +223,21 @@ fn degraded_runs_are_run_again_unless_they_are_allowed() {
 }
 
 #[test]
+fn runs_whose_foreign_clients_failed_are_run_again() {
+    let bench = Bench::new();
+    let failing = |scenario: &Scenario, seed: u64, recorder: &mut dyn Recorder, _: &Control| {
+        let client = crate::driver::ForeignClient {
+            failures: vec!["guest-1: aria2c is not installed".to_owned()],
+            ..crate::driver::ForeignClient::default()
+        };
+        Ok(Outcome { clients: vec![client], ..everybody_completes(scenario, seed, recorder)? })
+    };
+    assert_eq!(bench.execute(&plan(1), &failing, &Control::default()).len(), 2);
+    assert_eq!(bench.count(&plan(1)).1, 2);
+    assert_eq!(bench.count(&plan(1)).1, 0);
+}
+
+#[test]
 fn the_results_do_not_depend_on_the_number_of_jobs() {
     let one = Bench { options: Options { jobs: Jobs::both(1), ..Bench::new().options }, ..Bench::new() };
     let four = Bench { options: Options { jobs: Jobs::both(4), ..Bench::new().options }, ..Bench::new() };

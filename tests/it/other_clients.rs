@@ -13,6 +13,7 @@
 //! | who alone sends a bad piece is banned at the second, who has a part in them at the fifth at the latest, an honest peer never | `bad_data`; `peer::blame`; `driver::sim::invariants::bans` |
 //! | a keepalive after 100 s | `misbehaviour`: whoever hears nothing from us |
 //! | an encrypted handshake is refused at once | `net::host`: an encrypted handshake |
+//! | rqbit, which hangs up after ten silent seconds, gets a minute in scenarios | `tests/processes`: settings are what a client says |
 //! | no peer exchange in a private torrent | `extension_protocol`: who may not exchange; `foreground`: a private torrent; `driver::real_time::original` |
 
 use minibit::event::CloseReason;

@@ -169,8 +169,8 @@ fn settings_are_what_a_client_says_it_has_and_apart_from_them_what_it_was_only_t
     }
     for (client, setting, value, told, no_switch) in [
         ("transmission", "upload-slots-per-torrent", "4", None, Some("encryption")),
-        ("aria2", "bt-max-peers", "40", None, Some("uTP")),
-        ("rqbit", "listens", "TCP 10.77.0.1:", Some("disable-lsd"), Some("peer exchange")),
+        ("aria2", "bt-max-peers", "40", None, Some("encryption")),
+        ("rqbit", "listens", "TCP 10.77.0.1:", Some("peer-read-write-timeout"), Some("peer exchange")),
     ] {
         if !has(client) {
             continue;

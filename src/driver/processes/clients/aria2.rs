@@ -56,7 +56,10 @@ impl Adapter for Aria2 {
     const CONNECTIONS: bool = true;
     const RATE_UNIT: u64 = 1;
     const ADDRESS: bool = true;
-    const NO_SWITCH: &[&str] = &["uTP: it has none"];
+    const NO_SWITCH: &[&str] = &[
+        "uTP: it has none",
+        "encryption: it dials with an encrypted handshake first and, refused, again a second later without",
+    ];
 
     fn find() -> Result<Installed, String> {
         installed::ask(PathBuf::from("aria2c"), &["--version"])

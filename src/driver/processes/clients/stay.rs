@@ -210,7 +210,9 @@ impl Companion {
     /// Tells what has changed. Complete is who has the content in its file: a client's word alone would make a liar the fastest.
     async fn tell(&mut self, seen: Seen, telling: &Telling) -> Result<(), String> {
         let mut happened = Vec::new();
-        let sums = [seen.downloaded, seen.uploaded, seen.wasted];
+        let told = [seen.downloaded, seen.uploaded, seen.wasted];
+        // What it does not tell this time it has told before.
+        let sums = std::array::from_fn(|at| told[at].or(self.sums[at]));
         if sums != self.sums {
             let [downloaded, uploaded, wasted] =
                 std::array::from_fn(|at| sums[at].map(|sum| sum.saturating_sub(self.sums[at].unwrap_or(0))));

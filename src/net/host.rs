@@ -195,7 +195,7 @@ impl Host {
             latency: links.latency,
             contacts,
             unverified: Unverified::new(peer.layout),
-            unjudged: Unjudged::default(),
+            unjudged: Unjudged::none(),
             codec: Codec::new(peer.layout.pieces(), peer.layout.largest_request()),
             store,
             connections: Connections::default(),

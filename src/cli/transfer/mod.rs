@@ -25,7 +25,7 @@ use crate::net::store::Store;
 use crate::torrent::bitfield::Bitfield;
 use crate::torrent::metainfo::Metainfo;
 use meter::Meter;
-use progress::Progress;
+use progress::{CHANGED_EVERY, Progress};
 
 /// What is heard and seen of a transfer.
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -176,7 +176,7 @@ fn why_lost(store: &Store, piece: PieceIndex) -> String {
 
 impl Company for Onlooker {
     fn asked_every(&self) -> Duration {
-        self.progress.every()
+        CHANGED_EVERY
     }
 
     fn begins(&mut self, addr: SocketAddr) {

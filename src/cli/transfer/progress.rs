@@ -7,7 +7,8 @@ use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
 use super::meter::Meter;
 
-const CHANGED_EVERY: Duration = Duration::from_millis(200);
+/// How often to look, even where nothing is shown: the end of a transfer that is limited in time has to be noticed.
+pub(super) const CHANGED_EVERY: Duration = Duration::from_millis(200);
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
 pub(super) struct Progress {
@@ -25,11 +26,6 @@ impl Progress {
             ProgressBar::new_spinner().with_style(style)
         });
         Progress { quiet, line, shown: Duration::ZERO }
-    }
-
-    pub(super) fn every(&self) -> Duration {
-        // Where nothing is shown, the end of a transfer that is limited in time still has to be noticed.
-        CHANGED_EVERY
     }
 
     /// `now` is since the command's start.

@@ -1,34 +1,41 @@
 //! Hash and write, off the network path, and what a broken store means.
 
 use std::collections::VecDeque;
-use std::num::NonZero;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::available_parallelism;
 
 use crate::id::PieceIndex;
 use crate::net::host::{Happening, Host, STORE_FAILURES};
 use crate::net::store::{StoreError, Unhashed};
 use crate::peer::{Input, Verdict};
 use crate::time::Time;
+use crate::torrent::every_piece::all_cores;
 use crate::torrent::hash::ABREAST;
 
 /// The pieces of one host that wait for their hash. A worker takes several at a time, because it hashes them faster together,
 /// and goes on until none waits.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Unjudged(Arc<Mutex<Queue>>);
+#[derive(Clone, Debug)]
+pub(super) struct Unjudged {
+    queue: Arc<Mutex<Queue>>,
+    /// As many as can run at a time: asked once, because the system reads files to tell.
+    most_workers: u32,
+}
 
 #[derive(Debug, Default)]
 struct Queue {
     waiting: VecDeque<Unhashed>,
-    workers: usize,
+    workers: u32,
 }
 
 impl Unjudged {
-    /// Returns whether one more worker is wanted, which the caller is to start: as many as can run at a time.
+    pub(super) fn none() -> Unjudged {
+        Unjudged { queue: Arc::default(), most_workers: all_cores().get() }
+    }
+
+    /// Returns whether one more worker is wanted, which the caller is to start.
     fn push(&self, piece: Unhashed) -> bool {
         let mut queue = self.lock();
         queue.waiting.push_back(piece);
-        let wanted = queue.workers < available_parallelism().map_or(1, NonZero::get);
+        let wanted = queue.workers < self.most_workers;
         if wanted {
             queue.workers += 1;
         }
@@ -48,7 +55,7 @@ impl Unjudged {
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
         // Nothing in here can panic half-way.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -30,8 +30,8 @@ impl SingleFile {
             if let Some(folder) = path.parent() {
                 std::fs::create_dir_all(folder)?;
             }
-            let options = File::options().read(true).write(true).create(true).truncate(false).to_owned();
-            let file = Positioned::open(&options, path)?;
+            let options = &mut File::options();
+            let file = Positioned::open(options.read(true).write(true).create(true).truncate(false), path)?;
             file.set_length(layout.total())?;
             Ok(file)
         };

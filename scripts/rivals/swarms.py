@@ -23,7 +23,7 @@ SETTLE_S = 0.3
 
 def complete_peers(torrent):
     """How many the tracker knows to have everything."""
-    question = urllib.parse.urlencode({"info_hash": torrent.info_hash})
+    question = urllib.parse.urlencode({"info_hash": torrent.info_hash}, quote_via=urllib.parse.quote)
     try:
         answer = urllib.request.urlopen(f"http://{TRACKER}/scrape?{question}", timeout=2).read()
     except OSError:

@@ -73,7 +73,9 @@ pub(in crate::cli) type Finishing = Box<dyn FnOnce() -> anyhow::Result<()> + Sen
 impl Stay<'_> {
     /// Lets the peer take part until its company has enough, a signal comes, or it cannot go on, which is an error.
     pub(in crate::cli) fn run(self, company: &mut impl Company) -> anyhow::Result<Exit> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
+        // One thread for all that is asynchronous: most of it follows from what came before it, and to hand that to a second
+        // thread costs more than it gains. Hashing and files have threads of their own.
+        let runtime = tokio::runtime::Builder::new_current_thread()
             .max_blocking_threads(net::WORKERS)
             .enable_all()
             .build()

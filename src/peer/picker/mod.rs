@@ -222,10 +222,12 @@ impl Picker {
         rng: &mut Stream,
         out: &mut Vec<BlockId>,
     ) {
-        let kept = self.retries.kept_from(asker.conn);
+        // Hardly ever is anything kept from anybody, and every block asks.
+        let kept = if self.retries.is_empty() { None } else { Some(self.retries.kept_from(asker.conn)) };
+        let kept = kept.as_deref().unwrap_or_default();
         let mut left = want;
         while left > 0 {
-            let Some(piece) = choose(self, asker, &kept, rng) else { break };
+            let Some(piece) = choose(self, asker, kept, rng) else { break };
             left -= self.request(piece, asker.conn, left, out);
         }
     }

@@ -31,6 +31,11 @@ impl Retries {
     }
 
     #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    #[inline]
     pub(super) fn contains(&self, piece: PieceIndex) -> bool {
         self.0.iter().any(|retry| retry.piece == piece)
     }
@@ -66,7 +71,7 @@ impl Retries {
     }
 
     /// The pieces `conn` must leave alone: those another connection claims.
-    #[inline]
+    #[inline(never)]
     pub(super) fn kept_from(&self, conn: ConnId) -> SmallVec<[PieceIndex; 4]> {
         if self.0.is_empty() {
             return SmallVec::new();

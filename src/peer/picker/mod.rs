@@ -233,7 +233,7 @@ impl Picker {
     }
 
     /// Requests up to `want` free blocks of `piece` from `conn` and returns how many.
-    #[inline]
+    #[inline(always)]
     fn request(&mut self, piece: PieceIndex, conn: ConnId, want: usize, out: &mut Vec<BlockId>) -> usize {
         let taken = self.progress.request(piece, conn, want, out);
         match (taken.opened, taken.closed) {

@@ -4,6 +4,7 @@ use thin_vec::ThinVec;
 
 use crate::id::{Block, BlockId, ConnId, PieceIndex};
 use crate::peer::exchange::Extended;
+use crate::peer::haves::Have;
 use crate::peer::rates::Rates;
 use crate::peer::seam::{ConnSet, RemotePeer};
 use crate::time::Time;
@@ -157,8 +158,20 @@ impl Connections {
         true
     }
 
-    /// Reads what a HAVE for this piece will change, and nothing more: the reads of several HAVEs overlap, where the
-    /// changes would wait for one another's memory.
+    /// The HAVEs of connections that are open, each at its time; calls `new` for every piece that was not known of its
+    /// remote.
+    #[inline]
+    pub(crate) fn gained_all(&mut self, haves: &[Have], ours: &Bitfield, mut new: impl FnMut(PieceIndex)) {
+        for &Have { at, conn, piece } in haves {
+            self.received(conn, at);
+            if self.gained(conn, piece, !ours.contains(piece)) {
+                new(piece);
+            }
+        }
+    }
+
+    /// A number without a meaning, from the memory that a HAVE for this piece will change.
+    #[inline]
     pub(crate) fn look_ahead(&self, conn: ConnId, piece: PieceIndex) -> u64 {
         let word = conn.0 as usize * self.row_words() + piece.0 as usize / 64;
         self.rows.get(word).copied().unwrap_or(0)
@@ -176,9 +189,11 @@ impl Connections {
         self.holdings.get(conn.0 as usize).map_or(0, |holding| holding.useful)
     }
 
-    /// We have a piece now that the remote has too.
-    pub(crate) fn less_useful(&mut self, conn: ConnId) {
-        self.holdings[conn.0 as usize].useful -= 1;
+    /// We have a piece now that the remote has too; returns how many it still has that we lack.
+    pub(crate) fn less_useful(&mut self, conn: ConnId) -> u32 {
+        let useful = &mut self.holdings[conn.0 as usize].useful;
+        *useful -= 1;
+        *useful
     }
 
     /// We have lost a piece that the remote has.
@@ -285,7 +300,9 @@ impl Connections {
 
     /// Who has the piece, as far as announced. Without a branch on what each has: nothing predicts that.
     pub(crate) fn having(&self, piece: PieceIndex) -> ConnSet {
-        let (stride, word, bit) = (self.row(ConnId(1)).start, piece.0 as usize / 64, piece.0 % 64);
+        let (stride, word, bit) = (self.row_words(), piece.0 as usize / 64, piece.0 % 64);
+        // Said once, so that it need not be looked at for each.
+        assert!(word < stride, "no piece {piece}");
         let has = |row: &[u64]| row[word] >> bit & 1;
         let sets = self.rows.chunks(64 * stride);
         // The row of a connection that is gone keeps what was in it.

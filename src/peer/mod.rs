@@ -17,6 +17,7 @@ mod download;
 mod exchange;
 mod extended;
 mod fast;
+mod haves;
 pub mod inspect;
 mod lifecycle;
 mod parole;
@@ -33,6 +34,7 @@ mod timers;
 mod upload;
 mod verify;
 
+pub use haves::{Have, Haves};
 pub use seam::{
     Action, ConnSet, Deadline, DeadlineReason, Direction, Features, Input, Neighbours, RemotePeer, Setup,
     Verdict,
@@ -181,18 +183,6 @@ impl Peer {
             Input::Timeout => self.timeout(now, actions),
             Input::Leave => self.leave(actions),
         }
-    }
-
-    /// A number without a meaning, from the memory that a `have` for this piece will change. A driver that hands over
-    /// several in a row reads for all of them first, and waits for memory once instead of once for each.
-    pub fn look_ahead(&self, conn: ConnId, piece: PieceIndex) -> u64 {
-        self.connections.look_ahead(conn, piece) ^ u64::from(self.picker.availability(piece))
-    }
-
-    /// The connections on which a `have` may make this peer do something at once. On all others a `have` is only
-    /// noted: a driver may hand it over later, with the time it came, as long as that is before the next input.
-    pub fn heeded_haves(&self) -> &ConnSet {
-        &self.heeded_haves
     }
 
     /// The pieces it has, verified.

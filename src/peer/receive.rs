@@ -101,9 +101,10 @@ impl Peer {
         if !self.layout.contains(piece) {
             return Err(CloseReason::BadPieceIndex);
         }
-        if !self.remote_gained(conn, piece) {
+        if !self.connections.gained(conn, piece, !self.have.contains(piece)) {
             return Ok(());
         }
+        self.picker.gained(piece);
         if self.have.contains(piece) {
             return if self.connections.pieces(conn).is_full() {
                 self.unless_both_complete()
@@ -117,35 +118,6 @@ impl Peer {
             self.ask(now, conn, actions);
         }
         Ok(())
-    }
-
-    /// A remote has a piece more, which may make it more useful; returns whether we did not know.
-    #[inline]
-    fn remote_gained(&mut self, conn: ConnId, piece: PieceIndex) -> bool {
-        if !self.connections.gained(conn, piece, !self.have.contains(piece)) {
-            return false;
-        }
-        self.picker.gained(piece);
-        true
-    }
-
-    /// A `have` came at `at` on a connection that is not [heeded](Peer::heeded_haves): what
-    /// [`handle`](Peer::handle) would do, which comes to nothing but noting it. Most of what a simulated peer is told.
-    #[inline]
-    pub fn note_have(&mut self, at: Time, conn: ConnId, piece: PieceIndex) {
-        debug_assert!(!self.heeded_haves.contains(conn) && self.layout.contains(piece));
-        if !self.connections.open.contains(conn) {
-            return;
-        }
-        self.connections.received(conn, at);
-        self.connections.heard.insert(conn);
-        self.totals.messages_received += 1;
-        self.remote_gained(conn, piece);
-    }
-
-    /// Whether it makes a difference in which order `have`s are [noted](Peer::note_have).
-    pub fn minds_the_order_of_haves(&self) -> bool {
-        self.picker.keeps_an_order()
     }
 
     pub(super) fn bitfield_from(

@@ -148,14 +148,18 @@ impl ConnSet {
         if conn.0 < 64 {
             self.low |= 1 << conn.0;
         } else {
-            let word = conn.0 as usize / 64 - 1;
-            if self.high.len() <= word {
-                let mut longer = std::mem::take(&mut self.high).into_vec();
-                longer.resize(word + 1, 0);
-                self.high = longer.into();
-            }
-            self.high[word] |= 1 << (conn.0 % 64);
+            self.insert_high(conn);
         }
+    }
+
+    fn insert_high(&mut self, conn: ConnId) {
+        let word = conn.0 as usize / 64 - 1;
+        if self.high.len() <= word {
+            let mut longer = std::mem::take(&mut self.high).into_vec();
+            longer.resize(word + 1, 0);
+            self.high = longer.into();
+        }
+        self.high[word] |= 1 << (conn.0 % 64);
     }
 
     #[inline]
@@ -174,7 +178,23 @@ impl ConnSet {
 
     #[inline]
     pub fn contains(&self, conn: ConnId) -> bool {
-        self.word(conn.0 as usize / 64) >> (conn.0 % 64) & 1 == 1
+        let word = if conn.0 < 64 { self.low } else { self.high_word(conn.0 as usize / 64 - 1) };
+        word >> (conn.0 % 64) & 1 == 1
+    }
+
+    /// Keeps its memory.
+    pub fn clear(&mut self) {
+        self.low = 0;
+        self.high.fill(0);
+    }
+
+    /// Puts in all of the other set.
+    pub(crate) fn insert_all(&mut self, other: &ConnSet) {
+        if other.high.is_empty() {
+            self.low |= other.low;
+        } else {
+            *self = self.union(other);
+        }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -186,7 +206,12 @@ impl ConnSet {
     }
 
     pub fn is_subset_of(&self, other: &ConnSet) -> bool {
-        self.pairs(other).all(|(one, other)| one & !other == 0)
+        self.all_words(other, |one, other| one & !other == 0)
+    }
+
+    /// Whether no connection is in both.
+    pub fn is_disjoint(&self, other: &ConnSet) -> bool {
+        self.all_words(other, |one, other| one & other == 0)
     }
 
     /// 64 connections a word, the lowest in its lowest bit.
@@ -196,17 +221,17 @@ impl ConnSet {
 
     /// Those that are not in the other set.
     pub fn without(&self, other: &ConnSet) -> ConnSet {
-        ConnSet::from_words(self.pairs(other).map(|(one, other)| one & !other))
+        self.combined(other, |one, other| one & !other)
     }
 
     /// Those in both sets.
     pub(crate) fn intersection(&self, other: &ConnSet) -> ConnSet {
-        ConnSet::from_words(self.pairs(other).map(|(one, other)| one & other))
+        self.combined(other, |one, other| one & other)
     }
 
     /// Those in either set.
     pub fn union(&self, other: &ConnSet) -> ConnSet {
-        ConnSet::from_words(self.pairs(other).map(|(one, other)| one | other))
+        self.combined(other, |one, other| one | other)
     }
 
     /// Ascending.
@@ -214,17 +239,31 @@ impl ConnSet {
         Members { first: 0, word: self.low, rest: &self.high }
     }
 
-    fn word(&self, at: usize) -> u64 {
-        if at == 0 { self.low } else { self.high.get(at - 1).copied().unwrap_or(0) }
+    fn high_word(&self, at: usize) -> u64 {
+        self.high.get(at).copied().unwrap_or(0)
     }
 
     fn words(&self) -> impl Iterator<Item = u64> + '_ {
         std::iter::once(self.low).chain(self.high.iter().copied())
     }
 
+    #[inline]
+    fn combined(&self, other: &ConnSet, combine: impl Fn(u64, u64) -> u64) -> ConnSet {
+        let low = combine(self.low, other.low);
+        if self.high.is_empty() && other.high.is_empty() {
+            return ConnSet { low, high: Box::default() };
+        }
+        ConnSet { low, high: self.high_pairs(other).map(|(one, other)| combine(one, other)).collect() }
+    }
+
+    #[inline]
+    fn all_words(&self, other: &ConnSet, holds: impl Fn(u64, u64) -> bool) -> bool {
+        holds(self.low, other.low) && self.high_pairs(other).all(|(one, other)| holds(one, other))
+    }
+
     /// Word by word, as many as the longer one has.
-    fn pairs(&self, other: &ConnSet) -> impl Iterator<Item = (u64, u64)> {
-        (0..=self.high.len().max(other.high.len())).map(|at| (self.word(at), other.word(at)))
+    fn high_pairs(&self, other: &ConnSet) -> impl Iterator<Item = (u64, u64)> {
+        (0..self.high.len().max(other.high.len())).map(|at| (self.high_word(at), other.high_word(at)))
     }
 }
 
@@ -253,7 +292,7 @@ impl Iterator for Members<'_> {
 
 impl PartialEq for ConnSet {
     fn eq(&self, other: &ConnSet) -> bool {
-        self.pairs(other).all(|(one, other)| one == other)
+        self.all_words(other, |one, other| one == other)
     }
 }
 

@@ -53,8 +53,7 @@ impl Peer {
         let have = self.connections.having(piece);
         let mut useless: SmallVec<[ConnId; 8]> = SmallVec::new();
         for conn in have.iter() {
-            self.connections.less_useful(conn);
-            if self.connections.useful(conn) == 0 {
+            if self.connections.less_useful(conn) == 0 {
                 useless.push(conn);
             }
         }

@@ -5,17 +5,9 @@
 //! the receiver may act at once ([`Peer::heeded_haves`](crate::peer::Peer::heeded_haves)) is it woken for it. That
 //! gives the same records as one event per HAVE.
 
-use crate::id::{ConnId, PieceIndex};
-use crate::peer::ConnSet;
+use crate::id::ConnId;
+use crate::peer::{ConnSet, Have, Haves};
 use crate::time::Time;
-
-/// A HAVE for one of the host's connections. Sixteen bytes: hosts are sent these about all the time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Have {
-    pub(super) at: Time,
-    pub(super) conn: ConnId,
-    pub(super) piece: PieceIndex,
-}
 
 /// One host's HAVEs. What a sender touches lies together in it, in one cache line.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +22,7 @@ pub(super) struct Inbox {
 impl Inbox {
     /// A HAVE has set out for this host; returns whether the host has to be woken for it.
     #[must_use]
+    #[inline]
     pub(super) fn post(&mut self, have: Have) -> bool {
         self.waiting.push(have);
         self.heeded.contains(have.conn)
@@ -42,14 +35,18 @@ impl Inbox {
 
     /// Moves what has come until `now` to `due`, in the order in which it was sent; of what comes at this very moment
     /// only what `has_come` says.
-    pub(super) fn take_due(&mut self, now: Time, has_come: impl Fn(&Have) -> bool, due: &mut Vec<Have>) {
-        self.waiting.retain(|have| {
-            let is_due = have.at < now || (have.at == now && has_come(have));
-            if is_due {
-                due.push(*have);
+    pub(super) fn take_due(&mut self, now: Time, has_come: impl Fn(&Have) -> bool, due: &mut Haves) {
+        let mut still = 0;
+        for place in 0..self.waiting.len() {
+            let have = self.waiting[place];
+            if have.at < now || (have.at == now && has_come(&have)) {
+                due.push(have);
+            } else {
+                self.waiting[still] = have;
+                still += 1;
             }
-            !is_due
-        });
+        }
+        self.waiting.truncate(still);
     }
 
     /// Whether a HAVE of this connection has not been handed over yet.
@@ -85,6 +82,7 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::PieceIndex;
 
     fn have(nanos: u64, conn: u32) -> Have {
         Have { at: Time::from_nanos(nanos), conn: ConnId(conn), piece: PieceIndex(0) }
@@ -92,17 +90,17 @@ mod tests {
 
     #[test]
     fn what_has_come_is_handed_over_and_what_is_under_way_stays() {
-        let (mut inbox, mut due) = (Inbox::default(), Vec::new());
+        let (mut inbox, mut due) = (Inbox::default(), Haves::default());
         let [late, early, one, other] = [(9, 1), (3, 1), (5, 1), (5, 2)].map(|(at, conn)| have(at, conn));
         for have in [late, one, other, early] {
             assert!(!inbox.post(have), "nobody is heeded");
         }
         inbox.take_due(one.at, |have| have.conn == one.conn, &mut due);
-        assert_eq!(due, [one, early]);
+        assert_eq!(due.all(), [one, early]);
         inbox.take_due(late.at, |_| false, &mut due);
-        assert_eq!(due, [one, early, other]);
+        assert_eq!(due.all(), [one, early, other]);
         inbox.take_due(late.at, |_| true, &mut due);
-        assert_eq!(due, [one, early, other, late]);
+        assert_eq!(due.all(), [one, early, other, late]);
         assert!(inbox.is_empty());
     }
 
@@ -118,8 +116,8 @@ mod tests {
         inbox.heed(&heeded, |have| panic!("woken again for {have:?}"));
         assert!(inbox.post(have(6, 1)), "heeded by now");
         inbox.forget(ConnId(1));
-        let mut due = Vec::new();
+        let mut due = Haves::default();
         inbox.take_due(Time::NEVER, |_| true, &mut due);
-        assert_eq!(due, [other]);
+        assert_eq!(due.all(), [other]);
     }
 }

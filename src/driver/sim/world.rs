@@ -18,14 +18,14 @@ use crate::driver::course::Course;
 use crate::driver::sim::connection::{Connections, Delivery};
 use crate::driver::sim::event::{Event, Parcel, Parcels};
 use crate::driver::sim::host::Host;
-use crate::driver::sim::inbox::{Have, Inbox};
+use crate::driver::sim::inbox::Inbox;
 use crate::driver::sim::path::Paths;
 use crate::driver::sim::queue::{Key, Queue};
 use crate::driver::sim::{Effort, Fault, Options};
 use crate::event::{self, Record};
 use crate::id::{InfoHash, PeerIndex};
 use crate::peer::policy::Policy;
-use crate::peer::{Action, Input, Peer};
+use crate::peer::{Action, Haves, Input, Peer};
 use crate::rng::{Entity, Purpose, Stream};
 use crate::scenario::Scenario;
 use crate::scenario::population::Population;
@@ -81,7 +81,7 @@ pub struct World {
     /// Empty between steps; kept so that a step allocates nothing.
     actions: Vec<Action>,
     inputs: VecDeque<Input>,
-    due: Vec<Have>,
+    due: Haves,
     pub(super) effort: Effort,
 }
 
@@ -131,7 +131,7 @@ impl World {
             touched: Vec::new(),
             actions: Vec::new(),
             inputs: VecDeque::new(),
-            due: Vec::new(),
+            due: Haves::default(),
             effort: Effort::default(),
         };
         for peer in world.everybody() {

@@ -1,15 +1,13 @@
 //! HAVEs: told to many, heeded by few.
 
-use std::hint::black_box;
-
 use crate::driver::sim::connection::{Connections, Delivery};
 use crate::driver::sim::event::Event;
 use crate::driver::sim::host::{Far, Host};
-use crate::driver::sim::inbox::{Have, Inbox};
+use crate::driver::sim::inbox::Inbox;
 use crate::driver::sim::queue::{Key, Queue};
 use crate::driver::sim::world::World;
 use crate::id::{PeerIndex, PieceIndex};
-use crate::peer::{ConnSet, Input};
+use crate::peer::{ConnSet, Have, Haves, Input};
 use crate::time::Time;
 use crate::wire::message::Message;
 
@@ -63,18 +61,17 @@ impl World {
         }
         let mut due = std::mem::take(&mut self.due);
         self.take_due(peer, &mut due);
-        self.effort.haves += due.len() as u64;
+        self.effort.haves += due.all().len() as u64;
         if let Some(state) = self.hosts[peer.0 as usize].peer.as_mut() {
-            let heeded = state.heeded_haves();
             // What has to be bytes in between is not only noted.
-            let noted = self.codec.is_none() && !due.iter().any(|have| heeded.contains(have.conn));
+            let noted = self.codec.is_none() && due.from().is_disjoint(state.heeded_haves());
             if !noted || state.minds_the_order_of_haves() {
                 self.put_in_order(peer, &mut due);
             }
             if noted {
                 self.note(peer, &due);
             } else {
-                self.hand_over_haves(peer, &due);
+                self.hand_over_haves(peer, due.all());
             }
         }
         due.clear();
@@ -82,25 +79,24 @@ impl World {
     }
 
     /// Takes what has come from the inbox.
-    fn take_due(&mut self, peer: PeerIndex, due: &mut Vec<Have>) {
+    fn take_due(&mut self, peer: PeerIndex, due: &mut Haves) {
         let (now, position) = (self.now, self.position);
         let (host, queue, connections) = (&self.hosts[peer.0 as usize], &self.queue, &self.connections);
         let has_come = |have: &Have| place(host, connections, queue, peer, have) <= position;
         self.inboxes[peer.0 as usize].take_due(now, has_come, due);
     }
 
-    fn put_in_order(&self, peer: PeerIndex, due: &mut [Have]) {
+    fn put_in_order(&self, peer: PeerIndex, due: &mut Haves) {
         let place = |have: &Have| place(self.host(peer), &self.connections, &self.queue, peer, have);
         // Only within an instant is anything else looked up.
         due.sort_by(|one, other| one.at.cmp(&other.at).then_with(|| place(one).cmp(&place(other))));
     }
 
     /// Where the peer only notes them, in any order.
-    fn note(&mut self, peer: PeerIndex, due: &[Have]) {
-        let Some(state) = self.host_mut(peer).peer.as_mut() else { return };
-        let ahead = due.iter().map(|have| state.look_ahead(have.conn, have.piece));
-        black_box(ahead.fold(0, |all, one| all ^ one));
-        due.iter().for_each(|have| state.note_have(have.at, have.conn, have.piece));
+    fn note(&mut self, peer: PeerIndex, due: &Haves) {
+        if let Some(state) = self.host_mut(peer).peer.as_mut() {
+            state.note_haves(due);
+        }
     }
 
     /// Where the peer may act on some of them.
@@ -138,6 +134,7 @@ impl World {
 }
 
 /// Puts a HAVE that comes at `at` into its receiver's inbox, and wakes the receiver for it where it heeds it (or `always`).
+#[inline]
 fn post(
     inboxes: &mut [Inbox],
     queue: &mut Queue<Event>,

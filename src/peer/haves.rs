@@ -1,0 +1,116 @@
+//! HAVEs by the batch, for a driver that carries very many of them: most of what a simulated peer is told. Knows
+//! nothing of how they travel.
+
+use std::cmp::Ordering;
+use std::hint::black_box;
+
+use crate::id::{ConnId, PieceIndex};
+use crate::peer::Peer;
+use crate::peer::seam::ConnSet;
+use crate::time::Time;
+
+/// A HAVE that comes at `at`. Sixteen bytes: hosts are sent these about all the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Have {
+    pub at: Time,
+    pub conn: ConnId,
+    pub piece: PieceIndex,
+}
+
+/// HAVEs for one peer, and on which connections they came: so that this is asked once of all of them.
+#[derive(Clone, Debug, Default)]
+pub struct Haves {
+    all: Vec<Have>,
+    from: ConnSet,
+}
+
+impl Haves {
+    #[inline]
+    pub fn push(&mut self, have: Have) {
+        self.all.push(have);
+        self.from.insert(have.conn);
+    }
+
+    pub fn all(&self) -> &[Have] {
+        &self.all
+    }
+
+    /// The connections they came on.
+    pub fn from(&self) -> &ConnSet {
+        &self.from
+    }
+
+    /// Stable.
+    pub fn sort_by(&mut self, order: impl FnMut(&Have, &Have) -> Ordering) {
+        self.all.sort_by(order);
+    }
+
+    /// Keeps its memory.
+    pub fn clear(&mut self) {
+        self.all.clear();
+        self.from.clear();
+    }
+
+    /// Those that came on these connections.
+    fn on(&self, conns: &ConnSet) -> Haves {
+        let mut some = Haves::default();
+        self.all.iter().filter(|have| conns.contains(have.conn)).for_each(|have| some.push(*have));
+        some
+    }
+}
+
+impl Peer {
+    /// The connections on which a HAVE may make this peer do something at once. On all others a HAVE is only
+    /// noted: a driver may hand it over later, with the time it came, as long as that is before the next input.
+    pub fn heeded_haves(&self) -> &ConnSet {
+        &self.heeded_haves
+    }
+
+    /// Whether it makes a difference in which order HAVEs are [noted](Peer::note_haves).
+    pub fn minds_the_order_of_haves(&self) -> bool {
+        self.picker.keeps_an_order()
+    }
+
+    /// HAVEs came on connections that are not [heeded](Peer::heeded_haves): what [`handle`](Peer::handle) would do with
+    /// each, which comes to nothing but noting it.
+    pub fn note_haves(&mut self, haves: &Haves) {
+        debug_assert!(haves.from.is_disjoint(&self.heeded_haves), "what is heeded is not only noted");
+        if !haves.from.is_subset_of(&self.connections.open) {
+            return self.note_haves(&haves.on(&self.connections.open));
+        }
+        self.look_ahead(&haves.all);
+        self.connections.heard.insert_all(&haves.from);
+        self.totals.messages_received += haves.all.len() as u64;
+        let (connections, picker) = (&mut self.connections, &mut self.picker);
+        connections.gained_all(&haves.all, &self.have, |piece| picker.gained(piece));
+    }
+
+    /// Reads what these HAVEs will change, and nothing more: the reads overlap, where the changes would wait for one
+    /// another's memory.
+    fn look_ahead(&self, haves: &[Have]) {
+        let rows = haves.iter().map(|have| self.connections.look_ahead(have.conn, have.piece));
+        let counts = haves.iter().map(|have| u64::from(self.picker.availability(have.piece)));
+        black_box(rows.zip(counts).fold(0, |all, (row, count)| all ^ row ^ count));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn have(conn: u32) -> Have {
+        Have { at: Time::ZERO, conn: ConnId(conn), piece: PieceIndex(0) }
+    }
+
+    #[test]
+    fn haves_know_the_connections_they_came_on_until_they_are_cleared() {
+        let mut haves = Haves::default();
+        [3, 70, 3].into_iter().for_each(|conn| haves.push(have(conn)));
+        assert_eq!(haves.from().iter().collect::<Vec<_>>(), [ConnId(3), ConnId(70)]);
+        let mut some = ConnSet::default();
+        some.insert(ConnId(70));
+        assert_eq!(haves.on(&some).all(), [have(70)]);
+        haves.clear();
+        assert!(haves.all().is_empty() && haves.from().is_empty());
+    }
+}

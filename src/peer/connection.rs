@@ -64,14 +64,16 @@ impl Connection {
     }
 }
 
-/// How much the remote has. HAVEs are most of what a peer is told, so this and the times of the last messages lie
-/// apart from the rest, each kind for all connections side by side.
+/// How much the remote has, and when that was heard. HAVEs are most of what a peer is told, so what they change lies
+/// apart from the rest, for all connections side by side, and so do the times at which they were told.
 #[derive(Clone, Copy, Debug, Default)]
 struct Holding {
     /// How many pieces the remote has announced.
     count: u32,
     /// How many pieces it has that we lack; we are interested while there is one.
     useful: u32,
+    /// When it last sent anything.
+    received_at: Time,
 }
 
 /// The connections of a peer, by the driver's numbers.
@@ -82,7 +84,6 @@ pub(crate) struct Connections {
     slots: Vec<Option<Connection>>,
     /// By number, like all that follows; without a meaning where no connection is.
     holdings: Vec<Holding>,
-    last_received_at: Vec<Time>,
     last_sent_at: Vec<Time>,
     /// What each has announced: as many words for each as the torrent's pieces take, side by side.
     rows: Vec<u64>,
@@ -113,7 +114,6 @@ impl Connections {
             torrent_pieces,
             slots: Vec::new(),
             holdings: Vec::new(),
-            last_received_at: Vec::new(),
             last_sent_at: Vec::new(),
             rows: Vec::new(),
             open: ConnSet::default(),
@@ -162,9 +162,18 @@ impl Connections {
     /// remote.
     #[inline]
     pub(crate) fn gained_all(&mut self, haves: &[Have], ours: &Bitfield, mut new: impl FnMut(PieceIndex)) {
+        let (row_words, ours) = (self.row_words(), ours.words());
         for &Have { at, conn, piece } in haves {
-            self.received(conn, at);
-            if self.gained(conn, piece, !ours.contains(piece)) {
+            let (word, bit) = (piece.0 as usize / 64, 1 << (piece.0 % 64));
+            let known = &mut self.rows[conn.0 as usize * row_words + word];
+            let holding = &mut self.holdings[conn.0 as usize];
+            holding.received_at = at;
+            if *known & bit == 0 {
+                *known |= bit;
+                holding.count += 1;
+                if ours[word] & bit == 0 {
+                    holding.useful += 1;
+                }
                 new(piece);
             }
         }
@@ -181,7 +190,8 @@ impl Connections {
     pub(crate) fn set_pieces(&mut self, conn: ConnId, pieces: &Bitfield, useful: u32) {
         let row = self.row(conn);
         self.rows[row].copy_from_slice(pieces.words());
-        self.holdings[conn.0 as usize] = Holding { count: pieces.count(), useful };
+        let holding = &mut self.holdings[conn.0 as usize];
+        (holding.count, holding.useful) = (pieces.count(), useful);
     }
 
     /// How many pieces the remote has that we lack.
@@ -203,7 +213,7 @@ impl Connections {
 
     /// When the remote last sent anything.
     pub(crate) fn last_received_at(&self, conn: ConnId) -> Time {
-        self.last_received_at[conn.0 as usize]
+        self.holdings[conn.0 as usize].received_at
     }
 
     /// When we last sent it anything.
@@ -213,7 +223,7 @@ impl Connections {
 
     /// The remote has sent something.
     pub(crate) fn received(&mut self, conn: ConnId, at: Time) {
-        self.last_received_at[conn.0 as usize] = at;
+        self.holdings[conn.0 as usize].received_at = at;
     }
 
     /// We have sent something to the remote.
@@ -251,8 +261,8 @@ impl Connections {
         self.rows[row].fill(0);
         assert!(self.slots[at].is_none(), "the driver used {conn:?} twice");
         self.slots[at] = Some(connection);
-        self.holdings[at] = Holding::default();
-        (self.last_received_at[at], self.last_sent_at[at]) = (now, now);
+        self.holdings[at] = Holding { received_at: now, ..Holding::default() };
+        self.last_sent_at[at] = now;
         self.open.insert(conn);
     }
 
@@ -261,13 +271,11 @@ impl Connections {
             let more = numbers.next_multiple_of(Self::ROOM) - self.slots.len();
             self.slots.reserve_exact(more);
             self.holdings.reserve_exact(more);
-            self.last_received_at.reserve_exact(more);
             self.last_sent_at.reserve_exact(more);
             self.rows.reserve_exact(more * self.row_words());
         }
         self.slots.resize_with(numbers, || None);
         self.holdings.resize(numbers, Holding::default());
-        self.last_received_at.resize(numbers, Time::ZERO);
         self.last_sent_at.resize(numbers, Time::ZERO);
         self.rows.resize(numbers * self.row_words(), 0);
     }
@@ -301,12 +309,8 @@ impl Connections {
     /// Who has the piece, as far as announced. Without a branch on what each has: nothing predicts that.
     pub(crate) fn having(&self, piece: PieceIndex) -> ConnSet {
         let (stride, word, bit) = (self.row_words(), piece.0 as usize / 64, piece.0 % 64);
-        // Said once, so that it need not be looked at for each.
-        assert!(word < stride, "no piece {piece}");
-        let has = |row: &[u64]| row[word] >> bit & 1;
-        let sets = self.rows.chunks(64 * stride);
+        let sets = self.rows.chunks(64 * stride).map(|rows| column(rows, stride, word, bit));
         // The row of a connection that is gone keeps what was in it.
-        let sets = sets.map(|rows| rows.chunks_exact(stride).rev().fold(0, |set, row| set << 1 | has(row)));
         ConnSet::from_words(sets).intersection(&self.open)
     }
 
@@ -314,4 +318,11 @@ impl Connections {
     pub(crate) fn end(&self) -> u32 {
         self.slots.len() as u32
     }
+}
+
+/// Which of these rows, 64 at most and so many words long each, have this bit of this word.
+fn column(rows: &[u64], row_words: usize, word: usize, bit: u32) -> u64 {
+    // Said once, so that it need not be looked at for each.
+    assert!(word < row_words, "a row of {row_words} words has no word {word}");
+    rows.chunks_exact(row_words).rev().fold(0, |set, row| set << 1 | row[word] >> bit & 1)
 }

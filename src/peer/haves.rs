@@ -25,10 +25,24 @@ pub struct Haves {
 }
 
 impl Haves {
-    #[inline]
-    pub fn push(&mut self, have: Have) {
-        self.all.push(have);
-        self.from.insert(have.conn);
+    /// Takes out of `waiting` those that are due, in their order; it must have none yet. Nearly all are due as a rule: so
+    /// the two change places, and what is not due goes back.
+    pub fn take(&mut self, waiting: &mut Vec<Have>, is_due: impl Fn(&Have) -> bool) {
+        debug_assert!(self.all.is_empty() && self.from.is_empty());
+        std::mem::swap(&mut self.all, waiting);
+        let in_place = self.all.iter().take_while(|have| is_due(have)).count();
+        let mut due = in_place;
+        for place in in_place..self.all.len() {
+            let have = self.all[place];
+            if is_due(&have) {
+                self.all[due] = have;
+                due += 1;
+            } else {
+                waiting.push(have);
+            }
+        }
+        self.all.truncate(due);
+        self.all.iter().for_each(|have| self.from.insert(have.conn));
     }
 
     pub fn all(&self) -> &[Have] {
@@ -54,7 +68,7 @@ impl Haves {
     /// Those that came on these connections.
     fn on(&self, conns: &ConnSet) -> Haves {
         let mut some = Haves::default();
-        self.all.iter().filter(|have| conns.contains(have.conn)).for_each(|have| some.push(*have));
+        some.take(&mut self.all.clone(), |have| conns.contains(have.conn));
         some
     }
 }
@@ -105,7 +119,7 @@ mod tests {
     #[test]
     fn haves_know_the_connections_they_came_on_until_they_are_cleared() {
         let mut haves = Haves::default();
-        [3, 70, 3].into_iter().for_each(|conn| haves.push(have(conn)));
+        haves.take(&mut [3, 70, 3].map(have).into(), |_| true);
         assert_eq!(haves.from().iter().collect::<Vec<_>>(), [ConnId(3), ConnId(70)]);
         let mut some = ConnSet::default();
         some.insert(ConnId(70));

@@ -215,6 +215,7 @@ impl ConnSet {
     }
 
     /// 64 connections a word, the lowest in its lowest bit.
+    #[inline]
     pub(crate) fn from_words(mut words: impl Iterator<Item = u64>) -> ConnSet {
         ConnSet { low: words.next().unwrap_or(0), high: words.collect() }
     }

@@ -33,20 +33,10 @@ impl Inbox {
         self.waiting.is_empty()
     }
 
-    /// Moves what has come until `now` to `due`, in the order in which it was sent; of what comes at this very moment
-    /// only what `has_come` says.
+    /// Moves what has come until `now` to `due`, which has nothing yet, in the order in which it was sent; of what comes
+    /// at this very moment only what `has_come` says.
     pub(super) fn take_due(&mut self, now: Time, has_come: impl Fn(&Have) -> bool, due: &mut Haves) {
-        let mut still = 0;
-        for place in 0..self.waiting.len() {
-            let have = self.waiting[place];
-            if have.at < now || (have.at == now && has_come(&have)) {
-                due.push(have);
-            } else {
-                self.waiting[still] = have;
-                still += 1;
-            }
-        }
-        self.waiting.truncate(still);
+        due.take(&mut self.waiting, |have| have.at < now || (have.at == now && has_come(have)));
     }
 
     /// Whether a HAVE of this connection has not been handed over yet.
@@ -97,10 +87,12 @@ mod tests {
         }
         inbox.take_due(one.at, |have| have.conn == one.conn, &mut due);
         assert_eq!(due.all(), [one, early]);
+        due.clear();
         inbox.take_due(late.at, |_| false, &mut due);
-        assert_eq!(due.all(), [one, early, other]);
+        assert_eq!(due.all(), [other]);
+        due.clear();
         inbox.take_due(late.at, |_| true, &mut due);
-        assert_eq!(due.all(), [one, early, other, late]);
+        assert_eq!(due.all(), [late]);
         assert!(inbox.is_empty());
     }
 

@@ -29,19 +29,19 @@ impl Availability {
 
     /// Holders of `piece`, complete remotes left out.
     pub(super) fn count(&self, piece: PieceIndex) -> u16 {
-        self.rows[piece.0 as usize / 64][piece.0 as usize % 64]
+        self.rows.as_flattened()[piece.0 as usize]
     }
 
     /// Returns the new count.
     pub(super) fn raise(&mut self, piece: PieceIndex) -> u16 {
-        let count = &mut self.rows[piece.0 as usize / 64][piece.0 as usize % 64];
+        let count = &mut self.rows.as_flattened_mut()[piece.0 as usize];
         *count += 1;
         *count
     }
 
     /// Returns the new count.
     pub(super) fn lower(&mut self, piece: PieceIndex) -> u16 {
-        let count = &mut self.rows[piece.0 as usize / 64][piece.0 as usize % 64];
+        let count = &mut self.rows.as_flattened_mut()[piece.0 as usize];
         debug_assert!(*count > 0, "more holders of piece {piece} left than came");
         *count = count.saturating_sub(1);
         *count

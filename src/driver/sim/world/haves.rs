@@ -2,8 +2,7 @@
 
 use crate::driver::sim::connection::{Connections, Delivery};
 use crate::driver::sim::event::Event;
-use crate::driver::sim::host::{Far, Host};
-use crate::driver::sim::inbox::Inbox;
+use crate::driver::sim::host::Host;
 use crate::driver::sim::queue::{Key, Queue};
 use crate::driver::sim::world::World;
 use crate::id::{PeerIndex, PieceIndex};
@@ -21,9 +20,12 @@ impl World {
             self.send_haves_unevenly(peer, piece, &to);
         } else {
             let now = self.now;
+            let always = self.have_events;
             for far in host.fars(&to) {
-                let at = now + far.latency;
-                post(&mut self.inboxes, &mut self.queue, self.have_events, (peer, far), at, piece);
+                let have = Have { at: now + far.latency, conn: far.conn, piece };
+                if self.inboxes[far.host.0 as usize].post(have) || always {
+                    wake_for(&mut self.queue, have.at, peer, far.host);
+                }
             }
         }
         // Before the other end is open there is no inbox to put it in.
@@ -41,7 +43,10 @@ impl World {
             let (Some(far), Some(at)) = (self.host(peer).far(conn), self.crossing(link, side.other())) else {
                 continue;
             };
-            post(&mut self.inboxes, &mut self.queue, self.have_events, (peer, &far), at, piece);
+            if self.inboxes[far.host.0 as usize].post(Have { at, conn: far.conn, piece }) || self.have_events
+            {
+                wake_for(&mut self.queue, at, peer, far.host);
+            }
         }
     }
 
@@ -133,20 +138,10 @@ impl World {
     }
 }
 
-/// Puts a HAVE that comes at `at` into its receiver's inbox, and wakes the receiver for it where it heeds it (or `always`).
-#[inline]
-fn post(
-    inboxes: &mut [Inbox],
-    queue: &mut Queue<Event>,
-    always: bool,
-    (from, to): (PeerIndex, &Far),
-    at: Time,
-    piece: PieceIndex,
-) {
-    let heeded = inboxes[to.host.0 as usize].post(Have { at, conn: to.conn, piece });
-    if heeded || always {
-        queue.insert(queue.have(at, from.0, to.host.0), Event::Wake { peer: to.host });
-    }
+/// `peer` is woken for a HAVE that comes at `at`. Rare, and kept out of the loop over all HAVEs.
+#[inline(never)]
+fn wake_for(queue: &mut Queue<Event>, at: Time, from: PeerIndex, peer: PeerIndex) {
+    queue.insert(queue.have(at, from.0, peer.0), Event::Wake { peer });
 }
 
 /// The place in the order of all events of a HAVE that waits for this host.

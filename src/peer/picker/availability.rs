@@ -1,25 +1,44 @@
 //! How many connected peers have each piece. Knows nothing of blocks, requests or policies.
 
-use super::rows::{self, Row};
+use super::rows::{self, Count, Row};
 use crate::id::PieceIndex;
 use crate::torrent::bitfield::PieceSet;
 
 /// Holders per piece. Complete remotes are one number beside the counts, so they never cost a walk over the pieces;
-/// they raise all pieces alike and so matter to no comparison. Fewer than 32,768 connections are counted.
+/// they raise all pieces alike and so matter to no comparison. Fewer than 32,767 connections are counted.
 #[derive(Clone, Debug)]
 pub(super) struct Availability {
-    rows: Box<[Row]>,
+    counts: Counts,
     seeds: u32,
 }
 
+/// Of every piece, complete remotes left out.
+#[derive(Clone, Debug)]
+pub(super) enum Counts {
+    /// Until a piece has 255 holders.
+    Narrow(Box<[Row<u8>]>),
+    Wide(Box<[Row]>),
+}
+
+/// One more holder would take two bytes.
+const MOST_NARROW: u8 = u8::LIMIT - 1;
+
 impl Availability {
     pub(super) fn new(pieces: u32) -> Availability {
-        Availability { rows: vec![[0; 64]; pieces.div_ceil(64) as usize].into(), seeds: 0 }
+        let rows = pieces.div_ceil(64) as usize;
+        Availability { counts: Counts::Narrow(vec![[0; 64]; rows].into()), seeds: 0 }
     }
 
-    /// All counts, complete remotes left out.
-    pub(super) fn rows(&self) -> &[Row] {
-        &self.rows
+    pub(super) fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// The counts once they are [wide](Self::widen); until then no rows.
+    pub(super) fn wide_rows(&self) -> &[Row] {
+        match &self.counts {
+            Counts::Narrow(_) => &[],
+            Counts::Wide(rows) => rows,
+        }
     }
 
     /// Holders of `piece`, complete remotes included.
@@ -29,33 +48,81 @@ impl Availability {
 
     /// Holders of `piece`, complete remotes left out.
     pub(super) fn count(&self, piece: PieceIndex) -> u16 {
-        self.rows.as_flattened()[piece.0 as usize]
+        let at = piece.0 as usize;
+        match &self.counts {
+            Counts::Narrow(rows) => rows.as_flattened()[at].into(),
+            Counts::Wide(rows) => rows.as_flattened()[at],
+        }
     }
 
     /// Returns the new count.
+    #[inline]
     pub(super) fn raise(&mut self, piece: PieceIndex) -> u16 {
-        let count = &mut self.rows.as_flattened_mut()[piece.0 as usize];
-        *count += 1;
-        *count
+        let at = piece.0 as usize;
+        match &mut self.counts {
+            Counts::Narrow(rows) => {
+                let count = &mut rows.as_flattened_mut()[at];
+                if *count == MOST_NARROW {
+                    return self.raise_wide(piece);
+                }
+                *count += 1;
+                (*count).into()
+            }
+            Counts::Wide(rows) => {
+                let count = &mut rows.as_flattened_mut()[at];
+                *count += 1;
+                *count
+            }
+        }
+    }
+
+    #[cold]
+    fn raise_wide(&mut self, piece: PieceIndex) -> u16 {
+        self.widen();
+        self.raise(piece)
     }
 
     /// Returns the new count.
     pub(super) fn lower(&mut self, piece: PieceIndex) -> u16 {
-        let count = &mut self.rows.as_flattened_mut()[piece.0 as usize];
-        debug_assert!(*count > 0, "more holders of piece {piece} left than came");
-        *count = count.saturating_sub(1);
-        *count
+        debug_assert!(self.count(piece) > 0, "more holders of piece {piece} left than came");
+        let at = piece.0 as usize;
+        match &mut self.counts {
+            Counts::Narrow(rows) => {
+                let count = &mut rows.as_flattened_mut()[at];
+                *count = count.saturating_sub(1);
+                (*count).into()
+            }
+            Counts::Wide(rows) => {
+                let count = &mut rows.as_flattened_mut()[at];
+                *count = count.saturating_sub(1);
+                *count
+            }
+        }
     }
 
     pub(super) fn join(&mut self, pieces: PieceSet<'_>) {
-        for (row, &word) in self.rows.iter_mut().zip(pieces.words()) {
-            rows::raise(row, word);
+        if let Counts::Narrow(rows) = &self.counts
+            && rows.as_flattened().iter().fold(0, |most, count| most.max(*count)) == MOST_NARROW
+        {
+            self.widen();
+        }
+        match &mut self.counts {
+            Counts::Narrow(rows) => each(rows, pieces, rows::raise),
+            Counts::Wide(rows) => each(rows, pieces, rows::raise),
         }
     }
 
     pub(super) fn leave(&mut self, pieces: PieceSet<'_>) {
-        for (row, &word) in self.rows.iter_mut().zip(pieces.words()) {
-            rows::lower(row, word);
+        match &mut self.counts {
+            Counts::Narrow(rows) => each(rows, pieces, rows::lower),
+            Counts::Wide(rows) => each(rows, pieces, rows::lower),
+        }
+    }
+
+    #[cold]
+    pub(super) fn widen(&mut self) {
+        if let Counts::Narrow(rows) = &self.counts {
+            self.counts = Counts::Wide(rows.iter().map(|row| row.map(u16::from)).collect());
         }
     }
 
@@ -66,5 +133,47 @@ impl Availability {
     pub(super) fn leave_seed(&mut self) {
         debug_assert!(self.seeds > 0, "more seeds left than came");
         self.seeds = self.seeds.saturating_sub(1);
+    }
+}
+
+/// Changes the counts of these pieces.
+fn each<C: Count>(rows: &mut [Row<C>], pieces: PieceSet<'_>, change: impl Fn(&mut Row<C>, u64)) {
+    rows.iter_mut().zip(pieces.words()).for_each(|(row, &word)| change(row, word));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::torrent::bitfield::Bitfield;
+
+    const PIECES: u32 = 70;
+
+    fn all_but(missing: u32) -> Bitfield {
+        let mut pieces = Bitfield::full(PIECES);
+        pieces.remove(PieceIndex(missing));
+        pieces
+    }
+
+    #[test]
+    fn counts_go_on_where_a_byte_ends_and_come_back() {
+        for by_haves in [false, true] {
+            let mut availability = Availability::new(PIECES);
+            for connections in 1..=600 {
+                if by_haves {
+                    for piece in all_but(69).iter() {
+                        availability.raise(piece);
+                    }
+                } else {
+                    availability.join(all_but(69).as_set());
+                }
+                assert_eq!(availability.count(PieceIndex(68)), connections, "by HAVEs: {by_haves}");
+                assert_eq!(availability.count(PieceIndex(69)), 0, "by HAVEs: {by_haves}");
+                assert_eq!(matches!(availability.counts(), Counts::Narrow(_)), connections < 255);
+            }
+            for left in (0..600).rev() {
+                availability.leave(all_but(69).as_set());
+                assert_eq!(availability.count(PieceIndex(0)), left, "by HAVEs: {by_haves}");
+            }
+        }
     }
 }

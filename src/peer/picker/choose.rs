@@ -3,10 +3,12 @@
 //! The next block has minimum availability over started pieces with a free block and unopened pieces; a started piece
 //! wins among equals (mainline 2003, libtorrent) or always, and with many pieces started in any case. Ties are uniform.
 
+use super::availability::Counts;
 use super::draw::one_of;
 use super::eligible::Eligible;
 use super::order::Wanted;
-use super::rarest::{fewest_holders, one_with_holders};
+use super::rarest::Survey;
+use super::rows::{Count, Row};
 use super::search::{Search, rarest};
 use super::{Asker, Picker};
 use crate::id::PieceIndex;
@@ -37,7 +39,7 @@ impl Picker {
         }
         if let Some(order) = &mut self.order {
             let wanted = || Wanted {
-                rows: self.availability.rows(),
+                rows: self.availability.wide_rows(),
                 free: self.free.words(),
                 started: self.progress.open(),
             };
@@ -109,8 +111,20 @@ impl Picker {
     /// A started piece among the rarest if there is one, from the counts alone.
     #[inline(never)]
     fn rarest(&self, eligible: &Eligible<'_>, rng: &mut Stream) -> Option<PieceIndex> {
-        let rows = self.availability.rows();
-        let least = fewest_holders(rows, 0, |at| eligible.word(at))?;
-        self.one_started(least, eligible, rng).or_else(|| one_with_holders(rows, least, eligible, rng))
+        match self.availability.counts() {
+            Counts::Narrow(rows) => self.rarest_by(rows, eligible, rng),
+            Counts::Wide(rows) => self.rarest_by(rows, eligible, rng),
+        }
+    }
+
+    fn rarest_by<C: Count>(
+        &self,
+        rows: &[Row<C>],
+        eligible: &Eligible<'_>,
+        rng: &mut Stream,
+    ) -> Option<PieceIndex> {
+        let survey = Survey::of(rows, eligible);
+        let least = survey.fewest()?.into();
+        self.one_started(least, eligible, rng).or_else(|| survey.one(eligible, rng))
     }
 }

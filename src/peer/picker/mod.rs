@@ -87,7 +87,7 @@ impl Picker {
     ) -> Picker {
         let mut picker = Picker::flat(layout, policy, started_first, first_random, have);
         if layout.pieces() > FLAT_UP_TO {
-            picker.order = Some(Order::new(layout.pieces()));
+            picker.keep_an_order();
         }
         picker
     }
@@ -116,6 +116,12 @@ impl Picker {
             progress: Progress::new(layout),
             retries: Retries::default(),
         }
+    }
+
+    fn keep_an_order(&mut self) {
+        self.order = Some(Order::new(self.layout.pieces()));
+        // An order is collected from wide counts.
+        self.availability.widen();
     }
 
     /// A connection's pieces became known.

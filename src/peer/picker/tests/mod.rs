@@ -31,7 +31,7 @@ impl History {
         let mut picker =
             Picker::flat(layout, setting.policy, setting.started_first, setting.first_random, &have);
         if setting.ordered {
-            picker.order = Some(Order::new(setting.pieces));
+            picker.keep_an_order();
         }
         let lives = (0..setting.pieces)
             .map(|piece| vec![Life::Free; layout.blocks_in(PieceIndex(piece)) as usize])

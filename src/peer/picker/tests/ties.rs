@@ -33,7 +33,9 @@ fn assert_ties_uniform(ordered: bool, pieces: u32, theirs: &Bitfield, common: &B
     let layout = Layout::new(u64::from(pieces) * 32, 32, 16).unwrap();
     let mut picker =
         Picker::flat(layout, PickerPolicy::RarestFirst, StartedFirst::Equal, 0, &Bitfield::empty(pieces));
-    picker.order = ordered.then(|| Order::new(pieces));
+    if ordered {
+        picker.keep_an_order();
+    }
     picker.join(theirs.as_set());
     picker.join(common.as_set());
     let mut rng = Stream::new(5, Entity::Scenario, Purpose::Picker);

@@ -42,7 +42,7 @@ impl Haves {
             }
         }
         self.all.truncate(due);
-        self.all.iter().for_each(|have| self.from.insert(have.conn));
+        self.from.insert_each(self.all.iter().map(|have| have.conn));
     }
 
     pub fn all(&self) -> &[Have] {

@@ -1,6 +1,7 @@
 //! The seam between a peer and whatever drives it: what happened ([`Input`]), what to do ([`Action`]), and what has
 //! to be known to begin ([`Setup`]). No sockets, no clock, no disk on this side.
 
+use std::iter;
 use std::net::SocketAddr;
 
 use crate::event::{CloseReason, Event, Remote};
@@ -188,6 +189,20 @@ impl ConnSet {
         self.high.fill(0);
     }
 
+    /// Puts in every one of these.
+    #[inline]
+    pub(crate) fn insert_each(&mut self, conns: impl Iterator<Item = ConnId>) {
+        let mut low = self.low;
+        for conn in conns {
+            if conn.0 < 64 {
+                low |= 1 << conn.0;
+            } else {
+                self.insert_high(conn);
+            }
+        }
+        self.low = low;
+    }
+
     /// Puts in all of the other set.
     pub(crate) fn insert_all(&mut self, other: &ConnSet) {
         if other.high.is_empty() {
@@ -217,7 +232,9 @@ impl ConnSet {
     /// 64 connections a word, the lowest in its lowest bit.
     #[inline]
     pub(crate) fn from_words(mut words: impl Iterator<Item = u64>) -> ConnSet {
-        ConnSet { low: words.next().unwrap_or(0), high: words.collect() }
+        let low = words.next().unwrap_or(0);
+        let high = words.next().map(|second| iter::once(second).chain(words).collect());
+        ConnSet { low, high: high.unwrap_or_default() }
     }
 
     /// Those that are not in the other set.
@@ -245,7 +262,7 @@ impl ConnSet {
     }
 
     fn words(&self) -> impl Iterator<Item = u64> + '_ {
-        std::iter::once(self.low).chain(self.high.iter().copied())
+        iter::once(self.low).chain(self.high.iter().copied())
     }
 
     #[inline]

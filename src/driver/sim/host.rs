@@ -144,7 +144,8 @@ impl Host {
 
     /// The other ends of these connections, which are all open.
     pub(super) fn fars(&self, conns: &ConnSet) -> impl Iterator<Item = &Far> {
-        conns.iter().map(|conn| &self.fars[conn.0 as usize])
+        let fars = &self.fars[..];
+        conns.iter().map(move |conn| &fars[conn.0 as usize])
     }
 
     /// Those of `conns` whose other end is not open.

@@ -19,19 +19,25 @@ impl World {
         if self.paths.is_some() {
             self.send_haves_unevenly(peer, piece, &to);
         } else {
-            let now = self.now;
-            let always = self.have_events;
-            for far in host.fars(&to) {
-                let have = Have { at: now + far.latency, conn: far.conn, piece };
-                if self.inboxes[far.host.0 as usize].post(have) || always {
-                    wake_for(&mut self.queue, have.at, peer, far.host);
-                }
-            }
+            self.send_haves_evenly(peer, piece, &to);
         }
         // Before the other end is open there is no inbox to put it in.
         for conn in to_others.iter() {
             if let Some((link, side)) = self.host(peer).link(conn) {
                 self.send(link, side.other(), Delivery::Message(Message::Have(piece)));
+            }
+        }
+    }
+
+    /// Each takes as long as its path does. Apart from everything else, so that the loop has the registers to itself.
+    #[inline(never)]
+    fn send_haves_evenly(&mut self, peer: PeerIndex, piece: PieceIndex, to: &ConnSet) {
+        let (now, always) = (self.now, self.have_events);
+        let (inboxes, queue) = (&mut self.inboxes[..], &mut self.queue);
+        for far in self.hosts[peer.0 as usize].fars(to) {
+            let have = Have { at: now + far.latency, conn: far.conn, piece };
+            if inboxes[far.host.0 as usize].post(have) || always {
+                wake_for(queue, have.at, peer, far.host);
             }
         }
     }

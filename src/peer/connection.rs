@@ -103,6 +103,8 @@ pub(crate) struct Connections {
     pub(crate) starved: ConnSet,
     /// Those that have sent a message: a bitfield is no longer welcome.
     pub(crate) heard: ConnSet,
+    /// Those over which something may have flown lately; for all others there are no rates to look at.
+    pub(crate) moving: ConnSet,
 }
 
 impl Connections {
@@ -124,6 +126,7 @@ impl Connections {
             interesting: ConnSet::default(),
             starved: ConnSet::default(),
             heard: ConnSet::default(),
+            moving: ConnSet::default(),
         }
     }
 
@@ -291,6 +294,7 @@ impl Connections {
             &mut self.interesting,
             &mut self.starved,
             &mut self.heard,
+            &mut self.moving,
         ] {
             set.remove(conn);
         }

@@ -133,6 +133,7 @@ impl Peer {
         connection.rates.receive(now, length, &self.policy);
         connection.owing_since = now;
         connection.snubbed = false;
+        self.connections.moving.insert(conn);
         self.last_block_at = now;
         match self.picker.received(block, conn) {
             Received::Duplicate => {

@@ -106,12 +106,13 @@ impl Rates {
         }
     }
 
-    /// Keeps nothing where every sum is 0.
-    pub fn rest(&mut self, now: Time) {
+    /// Keeps nothing where every sum is 0, and returns whether that is so.
+    pub fn rest(&mut self, now: Time) -> bool {
         let idle = self.received(now) == 0 && self.sent(now) == 0 && self.recent(now) == 0;
         if idle && self.0.is_some() {
             self.0 = None;
         }
+        idle
     }
 
     fn windows(&mut self, policy: &Policy) -> &mut Windows {
@@ -157,13 +158,12 @@ mod tests {
         let (mut rates, policy) = (Rates::default(), Policy::default());
         rates.receive(at(0), 10, &policy);
         rates.send(at(0), 20, &policy);
-        rates.rest(at(10_000));
+        assert!(!rates.rest(at(10_000)));
         assert_eq!(
             (rates.received(at(10_000)), rates.sent(at(10_000)), rates.recent(at(10_000))),
             (10, 20, 0)
         );
-        rates.rest(at(20_000));
-        assert!(rates.0.is_none());
+        assert!(rates.rest(at(20_000)) && rates.0.is_none());
         rates.receive(at(30_000), 5, &policy);
         assert_eq!((rates.received(at(30_000)), rates.recent(at(30_000))), (5, 5));
         rates.forget_recent();

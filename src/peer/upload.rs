@@ -40,6 +40,7 @@ impl Peer {
         if last {
             self.connections.uploading.remove(conn);
         }
+        self.connections.moving.insert(conn);
         self.connections.sent(conn, now);
         self.turn_taken(now, conn, block, actions);
         Some((conn, block))
@@ -54,7 +55,15 @@ impl Peer {
 
     pub(super) fn choke_round(&mut self, now: Time, actions: &mut Vec<Action>) {
         self.choose_unchoked(now, Occasion::Round, actions);
-        self.connections.iter_mut().for_each(|(_, connection)| connection.rates.rest(now));
+        self.rest_rates(now);
+    }
+
+    /// Keeps no rates where nothing has flown for as long as they look back.
+    fn rest_rates(&mut self, now: Time) {
+        for conn in self.connections.moving.clone().iter() {
+            let resting = self.connections.get_mut(conn).is_none_or(|connection| connection.rates.rest(now));
+            self.connections.moving.set(conn, !resting);
+        }
     }
 
     /// Somebody became interested, or a slot was given up: fill it at once.

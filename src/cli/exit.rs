@@ -2,6 +2,11 @@
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+/// For whoever reads the last words.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How a command ended, worst last in the order signal, failure, unfinished, expectation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +71,14 @@ fn told(error: &anyhow::Error) -> String {
     told
 }
 
+/// Writes last words, which must not keep a command from its end: a signal may already have been spent on ending it.
+pub(super) fn in_time(write: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
+    let (tell, written) = channel();
+    // It hears nothing any more when it is late.
+    std::thread::Builder::new().spawn(move || drop(tell.send(write())))?;
+    written.recv_timeout(PATIENCE).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
 /// Prints an error, if there is one, and turns the result into the process's exit code.
 pub(super) fn report(result: anyhow::Result<Exit>) -> ExitCode {
     let exit = result.unwrap_or_else(|error| {
@@ -77,7 +90,8 @@ pub(super) fn report(result: anyhow::Result<Exit>) -> ExitCode {
             return Exit::Done;
         }
         // Where stderr takes nothing any more, the exit code still tells.
-        let _ = writeln!(io::stderr(), "minibit: {}", told(&error));
+        let line = format!("minibit: {}", told(&error));
+        let _ = in_time(move || writeln!(io::stderr(), "{line}"));
         if error.chain().any(|cause| cause.is::<Usage>()) { Exit::Usage } else { Exit::Failed }
     });
     ExitCode::from(exit.code())

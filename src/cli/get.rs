@@ -1,10 +1,12 @@
 //! `minibit get`: a torrent's content, downloaded to files.
 
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Exit;
+use super::exit::in_time;
 use super::peer::{Conduct, Place, Reach, read_metainfo};
 use super::quantity::time;
 use super::transfer::{Output, Transfer, Until};
@@ -66,7 +68,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
             0 => "no peer was reached: is the tracker right, and does anybody seed?",
             _ => "the same command goes on from there",
         };
-        eprintln!("minibit: not complete within the --timeout: {pieces} of {of} pieces; {advice}");
+        let line = format!("minibit: not complete within the --timeout: {pieces} of {of} pieces; {advice}");
+        // Whether somebody hears it or not.
+        let _ = in_time(move || writeln!(io::stderr(), "{line}"));
         return Ok(Exit::Unfinished);
     }
     Ok(ended.exit)

@@ -8,6 +8,7 @@ mod reach;
 mod records;
 mod shown;
 mod stay;
+mod voice;
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -35,6 +36,7 @@ use records::{Beginning, RecordLines};
 use shown::Shown;
 pub(super) use shown::printed;
 pub(super) use stay::{Company, Finishing, Stay};
+pub(super) use voice::Voice;
 
 /// It is over when something has happened, and not before.
 const UNASKED: Duration = Duration::from_secs(3_600);
@@ -115,19 +117,21 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     let one_of = args.one_of.unwrap_or(OneOf::ALONE);
     let random_seed = args.random_seed.unwrap_or_else(unrepeatable_random_seed);
     let names = args.one_of.map_or_else(|| vec![args.name.clone()], |one_of| one_of.names(&args.name));
-    let open = |path: &PathBuf| RecordLines::open(path, one_of.index(), names);
+    let name = names[one_of.index().0 as usize].clone();
+    let open = |path: &PathBuf| RecordLines::open(path, names);
     let stdout = !args.records.as_deref().is_some_and(records::is_stdout);
     let lines = args.records.as_ref().map(open).transpose()?;
     let choker = choker_name(args.conduct.policy()?.choker);
     if have.is_full() {
-        say_complete(&place, &store, stdout)?;
+        say(stdout, &complete(place.finish(&store)?));
         if args.on_complete == OnComplete::Leave {
             return Ok(Exit::Done);
         }
     }
     let clock = Clock::since(UNIX_EPOCH + Duration::from_nanos(clock_start), 1.0);
     let mut onlooker = Onlooker {
-        shown: Shown::new(one_of.index(), &have, lines),
+        shown: Shown::new(one_of.index(), &have, lines).context("cannot start the threads of a peer")?,
+        name,
         metainfo: &metainfo,
         have: &have,
         place: &place,
@@ -159,6 +163,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
 /// Shows what the peer does, and lets it leave when its file is whole if that is wanted.
 struct Onlooker<'a> {
     shown: Shown,
+    name: String,
     metainfo: &'a Metainfo,
     have: &'a Bitfield,
     place: &'a Arc<Place>,
@@ -172,6 +177,13 @@ struct Onlooker<'a> {
     finished: bool,
 }
 
+impl Onlooker<'_> {
+    fn say(&mut self, line: String) {
+        let stdout = self.stdout;
+        self.shown.say(move || say(stdout, &line));
+    }
+}
+
 impl Company for Onlooker<'_> {
     fn asked_every(&self) -> Duration {
         UNASKED
@@ -179,6 +191,7 @@ impl Company for Onlooker<'_> {
 
     fn begins(&mut self, addr: SocketAddr) {
         self.shown.begin(&Beginning {
+            peer: &self.name,
             addr,
             metainfo: self.metainfo,
             clock_start: self.clock_start,
@@ -186,22 +199,23 @@ impl Company for Onlooker<'_> {
             file: self.place.file(),
             choker: self.choker,
         });
-        say(self.stdout, &format!("listening on {addr}"));
+        self.say(format!("listening on {addr}"));
         self.shown.happened(self.clock.now(), arrived(self.metainfo, self.have));
     }
 
-    fn sees(&mut self, records: &[Record]) {
+    fn sees(&mut self, records: Vec<Record>) {
         self.shown.show(records);
     }
 
     fn finishing(&self) -> Finishing {
-        let (place, store, stdout) = (Arc::clone(self.place), Arc::clone(self.store), self.stdout);
+        let (place, store) = (Arc::clone(self.place), Arc::clone(self.store));
         // Rebuilding a large file takes a while.
-        Box::new(move || say_complete(&place, &store, stdout))
+        Box::new(move || place.finish(&store).map(|_| ()))
     }
 
     fn is_finished(&mut self) {
         self.finished = true;
+        self.say(complete(self.place.file()));
     }
 
     fn is_over(&mut self) -> bool {
@@ -211,6 +225,11 @@ impl Company for Onlooker<'_> {
     fn ends(&mut self, event: Event, end: &HostEnd) {
         self.shown.happened(self.clock.now(), event);
         self.shown.happened(self.clock.now(), Event::Totals(end.totals));
+        self.shown.end();
+    }
+
+    fn unsaid(&mut self) -> usize {
+        self.shown.unsaid()
     }
 }
 
@@ -232,9 +251,8 @@ fn say(on_stdout: bool, line: &str) {
     let _ = if on_stdout { writeln!(io::stdout(), "{line}") } else { writeln!(io::stderr(), "{line}") };
 }
 
-fn say_complete(place: &Place, store: &Store, on_stdout: bool) -> anyhow::Result<()> {
-    say(on_stdout, &format!("complete: {}", place.finish(store)?.display()));
-    Ok(())
+fn complete(file: &Path) -> String {
+    format!("complete: {}", file.display())
 }
 
 /// Now, since 1970.

@@ -9,7 +9,7 @@ use anyhow::Context;
 use serde_json::json;
 
 use crate::event::{Record, json as line};
-use crate::id::{PeerIndex, PieceIndex};
+use crate::id::PieceIndex;
 use crate::torrent::bitfield::Bitfield;
 use crate::torrent::metainfo::Metainfo;
 
@@ -20,14 +20,15 @@ const STDOUT: &str = "-";
 pub(super) struct RecordLines {
     path: PathBuf,
     out: Box<dyn Write + Send>,
-    me: PeerIndex,
     names: Vec<String>,
     lines: String,
     failed: Option<io::Error>,
 }
 
-/// Who writes here, where it listens, of which torrent it is, and when its clock began.
+/// Who writes, where it listens, of which torrent it is, and when its clock began.
 pub(super) struct Beginning<'a> {
+    /// Its name.
+    pub peer: &'a str,
     pub addr: SocketAddr,
     pub metainfo: &'a Metainfo,
     /// In nanoseconds since 1970.
@@ -41,35 +42,19 @@ pub(super) struct Beginning<'a> {
 
 impl RecordLines {
     /// A new file, or stdout. `names` are the peers', in the order of their indices.
-    pub(super) fn open(path: &Path, me: PeerIndex, names: Vec<String>) -> anyhow::Result<RecordLines> {
+    pub(super) fn open(path: &Path, names: Vec<String>) -> anyhow::Result<RecordLines> {
         let out: Box<dyn Write + Send> = if is_stdout(path) {
             Box::new(io::stdout())
         } else {
             let file = File::create(path);
             Box::new(file.with_context(|| format!("cannot write {} (--records)", path.display()))?)
         };
-        Ok(RecordLines { path: path.to_owned(), out, me, names, lines: String::new(), failed: None })
+        Ok(RecordLines { path: path.to_owned(), out, names, lines: String::new(), failed: None })
     }
 
     /// The line before all records.
-    pub(super) fn begin(&mut self, beginning: &Beginning<'_>) {
-        let &Beginning { addr, metainfo, clock_start, have, file, choker } = beginning;
-        let line = json!({
-            "peer": self.names.get(self.me.0 as usize),
-            "pid": std::process::id(),
-            "listening": addr.to_string(),
-            "clock_start_unix_ns": clock_start,
-            "torrent": metainfo.name,
-            "info_hash": metainfo.info_hash.to_string(),
-            "bytes": metainfo.total(),
-            "piece_size": metainfo.layout.piece_size(),
-            "block_size": metainfo.layout.block_size(),
-            "pieces": metainfo.layout.pieces(),
-            "held": ranges(have),
-            "file": file.to_string_lossy(),
-            "choker": choker,
-        });
-        self.write_line(&format!("{line}\n"));
+    pub(super) fn begin(&mut self, line: &str) {
+        self.write_line(line);
     }
 
     /// The peer goes on without its records; `finish` says so.
@@ -98,6 +83,28 @@ impl RecordLines {
             let _ = writeln!(io::stderr(), "note: the records end here, the peer goes on: {error}");
             self.failed = Some(error);
         }
+    }
+}
+
+impl Beginning<'_> {
+    pub(super) fn line(&self) -> String {
+        let &Beginning { peer, addr, metainfo, clock_start, have, file, choker } = self;
+        let line = json!({
+            "peer": peer,
+            "pid": std::process::id(),
+            "listening": addr.to_string(),
+            "clock_start_unix_ns": clock_start,
+            "torrent": metainfo.name,
+            "info_hash": metainfo.info_hash.to_string(),
+            "bytes": metainfo.total(),
+            "piece_size": metainfo.layout.piece_size(),
+            "block_size": metainfo.layout.block_size(),
+            "pieces": metainfo.layout.pieces(),
+            "held": ranges(have),
+            "file": file.to_string_lossy(),
+            "choker": choker,
+        });
+        format!("{line}\n")
     }
 }
 

@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::acquaintance::OneOf;
 use super::conduct::Conduct;
@@ -31,6 +31,8 @@ use crate::torrent::metainfo::Metainfo;
 const UNSHOWN: usize = 64;
 /// For what cannot be interrupted, when the peer has ended.
 const SHUTDOWN: Duration = Duration::from_secs(2);
+/// How often to look whether everything is said, when the peer has ended.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// A peer that is about to join.
 pub(in crate::cli) struct Stay<'a> {
@@ -45,7 +47,8 @@ pub(in crate::cli) struct Stay<'a> {
     pub clock: Clock,
 }
 
-/// Who looks on, and decides how long the peer stays.
+/// Who looks on, and decides how long the peer stays. It is asked on the peer's own thread: what may wait for a reader, as all
+/// output may, it leaves to a [`Voice`](super::voice::Voice).
 pub(in crate::cli) trait Company {
     /// How often to be asked whether it is over although nothing happens.
     fn asked_every(&self) -> Duration;
@@ -53,7 +56,7 @@ pub(in crate::cli) trait Company {
     /// The peer listens, and nothing has happened yet.
     fn begins(&mut self, addr: SocketAddr);
 
-    fn sees(&mut self, records: &[Record]);
+    fn sees(&mut self, records: Vec<Record>);
 
     /// What is to be done once the content is whole. It may take a while; the peer serves meanwhile.
     fn finishing(&self) -> Finishing;
@@ -66,6 +69,9 @@ pub(in crate::cli) trait Company {
 
     /// The stay has ended, and how.
     fn ends(&mut self, event: Event, end: &HostEnd);
+
+    /// How much of what it has to say is not said yet.
+    fn unsaid(&mut self) -> usize;
 }
 
 pub(in crate::cli) type Finishing = Box<dyn FnOnce() -> anyhow::Result<()> + Send>;
@@ -107,8 +113,9 @@ impl Stay<'_> {
                 batch = happened.recv() => {
                     // The host has ended.
                     let Some(batch) = batch else { break };
-                    company.sees(&batch);
-                    if batch.iter().any(|record| record.event == Event::Completed) {
+                    let completed = batch.iter().any(|record| record.event == Event::Completed);
+                    company.sees(batch);
+                    if completed {
                         finishing = Some(tokio::task::spawn_blocking(company.finishing()));
                     }
                 }
@@ -145,6 +152,9 @@ impl Stay<'_> {
             None => Event::Left,
         };
         company.ends(event, &end);
+        if !vanished && let Some(signal) = let_finish_speaking(company, &mut signals).await {
+            exit = signal;
+        }
         match end.failed {
             Some(reason) => bail!("the peer could not go on: {reason}"),
             None => finished.map(|()| exit),
@@ -184,4 +194,20 @@ impl Stay<'_> {
             loopback_only: addr.ip().is_loopback(),
         })
     }
+}
+
+/// Waits as long as somebody takes what is said, and no longer than until a signal comes, which it returns.
+async fn let_finish_speaking(company: &mut impl Company, signals: &mut Signals) -> Option<Exit> {
+    let (mut unsaid, mut since) = (company.unsaid(), Instant::now());
+    while unsaid > 0 && since.elapsed() < SHUTDOWN {
+        tokio::select! {
+            signal = signals.next() => return Some(signal),
+            () = sleep(LOOK) => {}
+        }
+        let left = company.unsaid();
+        if left < unsaid {
+            (unsaid, since) = (left, Instant::now());
+        }
+    }
+    None
 }

@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 
 use super::Exit;
+use super::exit::in_time;
 use super::peer::{Company, Conduct, Finishing, OneOf, Place, Reach, Stay};
 use crate::cli::unrepeatable_random_seed;
 use crate::event::{Event, Record};
@@ -98,7 +99,7 @@ impl Transfer<'_> {
     pub(super) fn run(self) -> anyhow::Result<Transferred> {
         let meter = Meter::new(self.metainfo, &self.have);
         let mut onlooker = Onlooker {
-            progress: Progress::start(self.output.quiet),
+            progress: Progress::start(self.output.quiet).context("cannot start a thread")?,
             meter,
             began: self.began,
             until: self.until,
@@ -125,7 +126,6 @@ impl Transfer<'_> {
         } else {
             stay.run(&mut onlooker)
         };
-        onlooker.progress.end();
         let summary = summary::Summary {
             torrent: self.torrent,
             file: self.place.file(),
@@ -135,7 +135,8 @@ impl Transfer<'_> {
             whole_after: onlooker.whole_at.map(|at| at - self.began),
         };
         let line = if self.output.json { summary.json() } else { summary.text() };
-        writeln!(io::stdout(), "{line}")?;
+        in_time(move || writeln!(io::stdout(), "{line}"))
+            .context("cannot write to stdout what became of it")?;
         if let Some(reason) = onlooker.lost {
             bail!(
                 "the seed has ended: {reason}: it is no longer what {} describes; put it back as it was, or share what \
@@ -181,12 +182,12 @@ impl Company for Onlooker {
 
     fn begins(&mut self, addr: SocketAddr) {
         if let Some(output) = self.address_to {
-            output.say(&format!("listening on {addr}"));
+            self.progress.let_say(move || output.say(&format!("listening on {addr}")));
         }
     }
 
-    fn sees(&mut self, records: &[Record]) {
-        for record in records {
+    fn sees(&mut self, records: Vec<Record>) {
+        for record in &records {
             self.meter.count(&record.event);
             match &record.event {
                 Event::Completed => self.whole_at = Some(Instant::now()),
@@ -197,7 +198,7 @@ impl Company for Onlooker {
                 Event::Disconnected { .. } => {}
                 event => {
                     if let Some(line) = super::peer::printed(event) {
-                        self.progress.say(&line);
+                        self.progress.say(line);
                     }
                 }
             }
@@ -213,7 +214,7 @@ impl Company for Onlooker {
         self.meter.finished();
         if !self.until.complete {
             let file: PathBuf = self.place.file().to_owned();
-            self.progress.say(&format!("complete: {}; seeding on", file.display()));
+            self.progress.say(format!("complete: {}; seeding on", file.display()));
         }
     }
 
@@ -228,5 +229,11 @@ impl Company for Onlooker {
             || (!whole && until.complete_within.is_some_and(|time| now >= time))
     }
 
-    fn ends(&mut self, _: Event, _: &HostEnd) {}
+    fn ends(&mut self, _: Event, _: &HostEnd) {
+        self.progress.end();
+    }
+
+    fn unsaid(&mut self) -> usize {
+        self.progress.unsaid()
+    }
 }

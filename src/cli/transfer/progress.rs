@@ -6,6 +6,7 @@ use std::time::Duration;
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
 use super::meter::Meter;
+use crate::cli::peer::Voice;
 
 /// How often to look, even where nothing is shown: the end of a transfer that is limited in time has to be noticed.
 pub(super) const CHANGED_EVERY: Duration = Duration::from_millis(200);
@@ -13,47 +14,55 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 
 pub(super) struct Progress {
     quiet: bool,
-    /// On a terminal.
-    line: Option<ProgressBar>,
+    on_terminal: bool,
+    /// With the line that changes on a terminal.
+    voice: Voice<Option<ProgressBar>>,
     shown: Duration,
 }
 
 impl Progress {
-    pub(super) fn start(quiet: bool) -> Progress {
+    pub(super) fn start(quiet: bool) -> io::Result<Progress> {
         let line = (!quiet && io::stderr().is_terminal()).then(|| {
             let style =
                 ProgressStyle::with_template("{msg}").expect("the template is a constant and well formed");
             ProgressBar::new_spinner().with_style(style)
         });
-        Progress { quiet, line, shown: Duration::ZERO }
+        Ok(Progress { quiet, on_terminal: line.is_some(), voice: Voice::start(line)?, shown: Duration::ZERO })
     }
 
     /// `now` is since the command's start.
     pub(super) fn show(&mut self, meter: &mut Meter, now: Duration) {
-        let pause = if self.line.is_some() { CHANGED_EVERY } else { LINE_EVERY };
+        let pause = if self.on_terminal { CHANGED_EVERY } else { LINE_EVERY };
         if self.quiet || now < self.shown + pause {
             return;
         }
         self.shown = now;
         let told = describe(meter, now);
-        match &self.line {
+        self.voice.mention(move |line| match line {
             Some(line) => line.set_message(told),
             None => print(&told),
-        }
+        });
     }
 
     /// A line that stays. What goes wrong is said to those too who want to see no progress.
-    pub(super) fn say(&self, told: &str) {
-        match &self.line {
-            Some(line) => line.suspend(|| print(told)),
-            None => print(told),
-        }
+    pub(super) fn say(&mut self, told: String) {
+        self.voice.mention(move |line| match line {
+            Some(line) => line.suspend(|| print(&told)),
+            None => print(&told),
+        });
     }
 
-    pub(super) fn end(&self) {
-        if let Some(line) = &self.line {
-            line.finish_and_clear();
-        }
+    /// Words that a script waits for, wherever they go.
+    pub(super) fn let_say(&mut self, words: impl FnOnce() + Send + 'static) {
+        self.voice.say(move |_| words());
+    }
+
+    pub(super) fn end(&mut self) {
+        self.voice.say(|line| line.iter().for_each(ProgressBar::finish_and_clear));
+    }
+
+    pub(super) fn unsaid(&mut self) -> usize {
+        self.voice.unsaid()
     }
 }
 

@@ -11,7 +11,7 @@ use minibit::wire::handshake::{Handshake, Reserved};
 use minibit::wire::message::Message;
 
 use super::PATIENCE;
-use crate::command::Folder;
+use crate::command::{Folder, Running};
 
 const PEERS: u32 = 500;
 /// What one idle connection may cost a peer, its socket in the system apart.
@@ -53,4 +53,25 @@ fn five_hundred_idle_peers_cost_a_seed_little() {
     let each = seed.resident().saturating_sub(before) / u64::from(PEERS);
     println!("{each} bytes a connection");
     assert!(each < MOST_BYTES_EACH, "{each} bytes a connection");
+}
+
+#[test]
+fn a_peer_whose_output_nobody_takes_serves_and_ends_as_before() {
+    let folder = Folder::new();
+    folder.file("content.bin", [7; 64 * 1024]);
+    folder.minibit(&["seed", "content.bin", "--piece-size", "16KiB", "--for", "50 ms"]).done();
+    let torrent = Metainfo::parse(&std::fs::read(folder.path("content.bin.torrent")).unwrap()).unwrap();
+    let (_reader, stderr) = std::io::pipe().unwrap();
+    let mut filler = stderr.try_clone().unwrap();
+    // Ends with the reader.
+    std::thread::spawn(move || while filler.write_all(&[b'.'; 4_096]).is_ok() {});
+    let all = ["--choker", "unchoke-all", "--peer", "127.0.0.1:1"];
+    let peer = ["peer", "content.bin.torrent", "--dir", "."];
+    let peer = Running::start(folder.command(&[&peer[..], &all].concat()), stderr.into());
+    let addr: SocketAddr = peer.says("listening on ").parse().unwrap();
+    // Each of them is a line on stderr when it has gone.
+    (0..200).for_each(|number| drop(visit(addr, &torrent, number)));
+    visit(addr, &torrent, 200);
+    peer.interrupt();
+    assert_eq!(peer.code(), 130);
 }

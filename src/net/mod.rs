@@ -16,5 +16,6 @@ pub mod pace;
 pub mod store;
 pub mod tracker_server;
 
-/// Threads of a process for hashing and disk; more would only wait for the same cores.
+/// Threads of a process for hashing and disk; more would only wait for the same cores. One host hashes on half of them at
+/// most: the others stay free for reads and for the names of trackers.
 pub const WORKERS: usize = 8;

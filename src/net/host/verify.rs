@@ -1,9 +1,11 @@
 //! Hash and write, off the network path, and what a broken store means.
 
 use std::collections::VecDeque;
+use std::num::NonZero;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::id::PieceIndex;
+use crate::net::WORKERS;
 use crate::net::host::{Happening, Host, STORE_FAILURES};
 use crate::net::store::{StoreError, Unhashed};
 use crate::peer::{Input, Verdict};
@@ -16,7 +18,7 @@ use crate::torrent::hash::ABREAST;
 #[derive(Clone, Debug)]
 pub(super) struct Unjudged {
     queue: Arc<Mutex<Queue>>,
-    /// As many as can run at a time: asked once, because the system reads files to tell.
+    /// As many as can run at a time, and leave threads to others: asked once, because the system reads files to tell.
     most_workers: u32,
 }
 
@@ -28,7 +30,11 @@ struct Queue {
 
 impl Unjudged {
     pub(super) fn none() -> Unjudged {
-        Unjudged { queue: Arc::default(), most_workers: all_cores().get() }
+        Unjudged::on(all_cores())
+    }
+
+    fn on(cores: NonZero<u32>) -> Unjudged {
+        Unjudged { queue: Arc::default(), most_workers: cores.get().min(WORKERS as u32 / 2) }
     }
 
     /// Returns whether one more worker is wanted, which the caller is to start.
@@ -100,5 +106,23 @@ impl Host {
         if self.store_failures >= STORE_FAILURES {
             self.fail(error.to_string());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Workers that are started while many pieces wait.
+    fn workers(cores: u32) -> usize {
+        let unjudged = Unjudged::on(NonZero::new(cores).unwrap());
+        let piece = |number| Unhashed { piece: PieceIndex(number), blocks: Vec::new(), digests: false };
+        (0..1_000).filter(|number| unjudged.push(piece(*number))).count()
+    }
+
+    #[test]
+    fn hashing_leaves_threads_to_reads_and_names_however_many_cores_there_are() {
+        assert_eq!((workers(1), workers(2)), (1, 2));
+        assert_eq!((workers(8), workers(128)), (WORKERS / 2, WORKERS / 2));
     }
 }

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
+use crate::net::store::StoreError;
+
 /// For whoever reads the last words.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -58,6 +60,12 @@ impl Exit {
 #[error("{0}")]
 pub struct Usage(pub String);
 
+/// By the user, who has put something else where the torrent's files belong.
+fn is_to_be_mended(cause: &(dyn std::error::Error + 'static)) -> bool {
+    let in_the_way = |error: &StoreError| matches!(error, StoreError::Occupied(_) | StoreError::Link(_));
+    cause.is::<Usage>() || cause.downcast_ref().is_some_and(in_the_way)
+}
+
 /// The error and its causes, outermost first; a cause that the one before it has told already is not told again.
 fn told(error: &anyhow::Error) -> String {
     let mut told = String::new();
@@ -92,7 +100,7 @@ pub(super) fn report(result: anyhow::Result<Exit>) -> ExitCode {
         // Where stderr takes nothing any more, the exit code still tells.
         let line = format!("minibit: {}", told(&error));
         let _ = in_time(move || writeln!(io::stderr(), "{line}"));
-        if error.chain().any(|cause| cause.is::<Usage>()) { Exit::Usage } else { Exit::Failed }
+        if error.chain().any(is_to_be_mended) { Exit::Usage } else { Exit::Failed }
     });
     ExitCode::from(exit.code())
 }

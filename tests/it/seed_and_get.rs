@@ -312,6 +312,22 @@ fn get_replaces_no_file_of_another_content_and_resumes_its_own() {
 }
 
 #[test]
+#[cfg(unix)]
+fn what_stands_in_the_place_of_a_folders_file_is_left_alone_and_said() {
+    let folder = Folder::new();
+    folder.file("all/a", bytes(50_000));
+    folder.file("all/b", bytes(20_000));
+    let (_seed, addr) = seed(&folder, "all", &[]);
+    let get = ["get", "all.torrent", "--to", "new", "--peer", &addr];
+    folder.file("new/all/a", bytes(49_999));
+    folder.minibit(&get).fails(2, "new/all/a is another file than the torrent's");
+    fs::remove_file(folder.path("new/all/a")).unwrap();
+    std::os::unix::fs::symlink("../../all/a", folder.path("new/all/a")).unwrap();
+    folder.minibit(&get).fails(2, "new/all/a is a symbolic link");
+    assert!(!folder.path("new/all/b").exists());
+}
+
+#[test]
 fn a_seed_says_which_name_is_not_for_everybody_and_which_tracker_the_torrent_lacks() {
     let folder = Folder::new();
     folder.file("all/CON", "x");

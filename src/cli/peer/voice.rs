@@ -93,7 +93,7 @@ mod tests {
     fn what_is_stuck_is_not_waited_for() {
         let mut voice = Voice::start(7).unwrap();
         let (_go_on, stuck) = channel::<()>();
-        voice.say(move |_| drop(stuck.recv()));
+        voice.say(move |_| stuck.recv().unwrap_or(()));
         assert!(voice.end().is_none());
         assert_eq!(Voice::start(7).unwrap().end(), Some(7));
     }

@@ -45,6 +45,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     // Who has everything needs nobody.
     let tiers =
         if have.is_full() { args.reach.tiers(&metainfo) } else { args.reach.some_tiers(&metainfo)? };
+    let is_done = have.is_full() && !args.stay;
+    let listener = if is_done { None } else { Some(args.reach.bind()?) };
     let store = place.open(&metainfo)?;
     let transfer = Transfer {
         began,
@@ -54,6 +56,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         store: Arc::new(store),
         have,
         reach: &args.reach,
+        listener,
         tiers,
         conduct: &args.conduct,
         output: args.output,

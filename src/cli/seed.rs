@@ -69,6 +69,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         None => content.with_added_extension("torrent"),
     };
     let is_new = is_to_be_made(&torrent)?;
+    let listener = args.reach.bind()?;
     let metainfo = if is_new { make(args, &content, &torrent)? } else { take(args, &torrent)? };
     let is_other = |what: String| {
         Usage(format!(
@@ -107,6 +108,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         store: Arc::new(store),
         have,
         reach: &args.reach,
+        listener: Some(listener),
         tiers,
         conduct: &args.conduct,
         output: args.output,

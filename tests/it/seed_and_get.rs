@@ -328,6 +328,22 @@ fn what_stands_in_the_place_of_a_folders_file_is_left_alone_and_said() {
 }
 
 #[test]
+fn where_a_port_is_in_use_nothing_is_made_and_nothing_said_but_what_helps() {
+    let folder = Folder::new();
+    folder.file("story.txt", bytes(50_000));
+    folder.file("other.txt", bytes(50_000));
+    let (_seed, addr) = seed(&folder, "story.txt", &[]);
+    let before = folder.everything();
+    let get = ["get", "story.txt.torrent", "--to", "new", "--peer", &addr, "--listen", &addr];
+    for command in [&get[..], &["seed", "other.txt", "--listen", &addr]] {
+        let refused = folder.minibit(command);
+        refused.fails(1, "choose another --listen");
+        assert_eq!(refused.stdout(), "");
+        assert!(folder.everything() == before);
+    }
+}
+
+#[test]
 fn a_seed_says_which_name_is_not_for_everybody_and_which_tracker_the_torrent_lacks() {
     let folder = Folder::new();
     folder.file("all/CON", "x");

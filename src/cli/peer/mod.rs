@@ -111,6 +111,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     let metainfo = read_metainfo(&args.torrent)?;
     let tiers = args.reach.some_tiers(&metainfo)?;
     let place = Arc::new(Place::with_blocks(&args.dir, &metainfo)?);
+    let listener = args.reach.bind()?;
     let store = Arc::new(place.open(&metainfo)?);
     let have = place.scan(&store);
     let clock_start = args.clock_start.map_or_else(unix_nanos, Ok)?;
@@ -147,6 +148,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     let stay = Stay {
         metainfo: &metainfo,
         reach,
+        listener,
         tiers,
         conduct,
         store: Arc::clone(&store),

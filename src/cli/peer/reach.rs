@@ -1,6 +1,8 @@
 //! How a peer of the command line finds others and is found: the options, and what they come to for a torrent.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+
+use anyhow::Context;
 
 use crate::cli::Usage;
 use crate::net::announce::TrackerUrl;
@@ -22,6 +24,20 @@ pub(in crate::cli) struct Reach {
 }
 
 impl Reach {
+    /// Where the peer listens from now on. To be done before anything is made or said, because it may be impossible.
+    pub(in crate::cli) fn bind(&self) -> anyhow::Result<TcpListener> {
+        let bound = TcpListener::bind(self.listen).and_then(|listener| {
+            listener.set_nonblocking(true)?;
+            Ok(listener)
+        });
+        bound.with_context(|| {
+            format!(
+                "cannot listen on {}; choose another --listen, or let the system choose with port 0",
+                self.listen
+            )
+        })
+    }
+
     pub(in crate::cli) fn neighbours(&self) -> Neighbours {
         match &self.peers[..] {
             [] => Neighbours::FromTracker { dial: None },

@@ -38,6 +38,7 @@ const LOOK: Duration = Duration::from_millis(5);
 pub(in crate::cli) struct Stay<'a> {
     pub metainfo: &'a Metainfo,
     pub reach: &'a Reach,
+    pub listener: std::net::TcpListener,
     pub tiers: Vec<Vec<TrackerUrl>>,
     pub conduct: &'a Conduct,
     pub store: Arc<Store>,
@@ -94,13 +95,9 @@ impl Stay<'_> {
 
     async fn attend(self, company: &mut impl Company) -> anyhow::Result<Exit> {
         let mut signals = Signals::listen()?;
-        let listen = self.reach.listen;
-        let listener = TcpListener::bind(listen)
-            .await
-            .with_context(|| format!("cannot listen on {listen} (--listen)"))?;
-        let addr = listener.local_addr()?;
+        let addr = self.listener.local_addr()?;
         let (records, mut happened) = mpsc::channel(UNSHOWN);
-        let (handle, host) = host::start(self.setup(listener, addr, records)?);
+        let (handle, host) = host::start(self.setup(addr, records)?);
         company.begins(addr);
 
         let mut questions = interval(company.asked_every());
@@ -161,12 +158,7 @@ impl Stay<'_> {
         }
     }
 
-    fn setup(
-        self,
-        listener: TcpListener,
-        addr: SocketAddr,
-        records: mpsc::Sender<Vec<Record>>,
-    ) -> anyhow::Result<HostSetup> {
+    fn setup(self, addr: SocketAddr, records: mpsc::Sender<Vec<Record>>) -> anyhow::Result<HostSetup> {
         let Stay { metainfo, one_of, random_seed, .. } = self;
         Ok(HostSetup {
             peer: Setup {
@@ -183,7 +175,7 @@ impl Stay<'_> {
                 schedule: None,
                 trackers: self.tiers.iter().map(Vec::len).collect(),
             },
-            listener,
+            listener: TcpListener::from_std(self.listener)?,
             clock: self.clock,
             alarm: Alarm::start().context("cannot start the thread that keeps time")?,
             links: self.conduct.links(),

@@ -6,7 +6,7 @@ mod progress;
 mod summary;
 
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -76,6 +76,8 @@ pub(super) struct Transfer<'a> {
     pub store: Arc<Store>,
     pub have: Bitfield,
     pub reach: &'a Reach,
+    /// None where nothing is left to do.
+    pub listener: Option<TcpListener>,
     pub tiers: Vec<Vec<TrackerUrl>>,
     pub conduct: &'a Conduct,
     pub output: Output,
@@ -109,22 +111,23 @@ impl Transfer<'_> {
             whole_at: None,
             lost: None,
         };
-        let stay = Stay {
-            metainfo: self.metainfo,
-            reach: self.reach,
-            tiers: self.tiers,
-            conduct: self.conduct,
-            store: self.store,
-            have: &self.have,
-            one_of: OneOf::ALONE,
-            random_seed: unrepeatable_random_seed(),
-            clock: Clock::start(1.0),
-        };
-        let is_done = onlooker.meter.is_complete() && self.until.complete;
-        let stayed = if is_done {
-            self.place.finish(&stay.store).map(|_| Exit::Done)
-        } else {
-            stay.run(&mut onlooker)
+        let stayed = match self.listener {
+            None => self.place.finish(&self.store).map(|_| Exit::Done),
+            Some(listener) => {
+                let stay = Stay {
+                    metainfo: self.metainfo,
+                    reach: self.reach,
+                    listener,
+                    tiers: self.tiers,
+                    conduct: self.conduct,
+                    store: self.store,
+                    have: &self.have,
+                    one_of: OneOf::ALONE,
+                    random_seed: unrepeatable_random_seed(),
+                    clock: Clock::start(1.0),
+                };
+                stay.run(&mut onlooker)
+            }
         };
         let summary = summary::Summary {
             torrent: self.torrent,

@@ -43,7 +43,7 @@ pub(super) struct Args {
     #[arg(long)]
     private: bool,
     /// Leave when this many times the content's length has been sent; above 0
-    #[arg(long, value_name = "RATIO", value_parser = ratio)]
+    #[arg(long, value_name = "RATIO", value_parser = ratio, allow_negative_numbers = true)]
     until_ratio: Option<f64>,
     /// Leave after this time, as `10 min`
     #[arg(long = "for", value_name = "TIME", value_parser = time)]
@@ -58,7 +58,7 @@ pub(super) struct Args {
 
 fn ratio(text: &str) -> Result<f64, String> {
     let ratio = text.parse().ok().filter(|ratio: &f64| ratio.is_finite() && *ratio > 0.0);
-    ratio.ok_or_else(|| "must be a number above 0".to_owned())
+    ratio.ok_or_else(|| "must be a number above 0: a ratio is not negative".to_owned())
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {

@@ -175,6 +175,7 @@ fn what_is_not_what_the_torrent_describes_is_not_seeded() {
     folder.minibit(&["seed", "story.txt", "--piece-size", "32KiB"]).fails(2, "exists and says otherwise");
     folder.minibit(&["seed", "story.txt.torrent"]).fails(2, "minibit seed FILE --torrent");
     folder.minibit(&["seed", "none"]).fails(2, "cannot read none");
+    folder.minibit(&["seed", "none", "--until-ratio", "-1"]).fails(2, "a ratio is not negative");
     folder
         .minibit(&["seed", "all", "--torrent", "all/t.torrent"])
         .fails(2, "in the folder that it describes");

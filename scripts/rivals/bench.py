@@ -26,7 +26,8 @@ class Failed(Exception):
 def arguments(description, programs, **defaults):
     """The options that all comparisons have, for more to be added."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", type=size, default=defaults["size"], help="of the content, as 64MiB or 1GiB")
+    if "size" in defaults:
+        parser.add_argument("--size", type=size, default=defaults["size"], help="of the content, as 64MiB or 1GiB")
     parser.add_argument("--rounds", type=int, default=defaults["rounds"], help="in each of which all take their turn")
     parser.add_argument("--programs", default=",".join(programs), help="which of %(default)s; minibit:PATH is another build")
     parser.add_argument("--timeout", type=float, default=120, help="seconds for one turn")
@@ -34,7 +35,8 @@ def arguments(description, programs, **defaults):
     return parser
 
 
-def parse(parser):
+def parse(parser, build=True):
+    """The options, checked; and the program `minibit`, built unless `build` is false."""
     options = parser.parse_args()
     if not (1 <= options.rounds <= 50 and options.timeout <= 600 and options.quiet_wait <= 60):
         parser.error("at most 50 rounds, 600 s for a turn, 60 s of waiting")
@@ -42,7 +44,7 @@ def parse(parser):
     for name in options.programs:
         if name not in known and not name.startswith("minibit:"):
             parser.error(f"no program {name}; there are {', '.join(known)}, and minibit:PATH for another build")
-    if "minibit" in options.programs and os.environ.get("MINIBIT_NAMESPACE") != "private":
+    if build and "minibit" in options.programs and os.environ.get("MINIBIT_NAMESPACE") != "private":
         subprocess.run(["cargo", "build", "--quiet", "--release"], cwd=REPOSITORY, check=True, timeout=1800)
     return options
 

@@ -63,11 +63,15 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         until: Until { complete: !args.stay, complete_within: args.timeout, ..Until::default() },
         tells_address: args.stay,
     };
+    let asks_nobody = transfer.tiers.is_empty();
     let ended = transfer.run()?;
     if ended.exit == Exit::Done && !ended.is_complete {
         let (pieces, peers) = (ended.pieces, ended.peers);
         let of = metainfo.layout.pieces();
         let advice = match peers {
+            0 if asks_nobody => {
+                "no peer was reached: is anybody there who seeds it, at the address of --peer?"
+            }
             0 => "no peer was reached: is the tracker right, and does anybody seed?",
             _ => "the same command goes on from there",
         };

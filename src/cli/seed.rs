@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use indicatif::ProgressBar;
 
 use super::peer::{Conduct, Place, Reach, read_metainfo};
@@ -188,7 +188,14 @@ fn write_new(folder: &Path, torrent: &Path, bytes: &[u8]) -> anyhow::Result<()> 
             "{} was made by another program meanwhile and stays as it is; the same command again takes it",
             torrent.display()
         ),
-        Err(error) => Err(error).with_context(|| format!("cannot write {} (--torrent)", torrent.display())),
+        // Its own words name a file that nobody asked for.
+        Err(error) => {
+            let reason = io::Error::from(error.kind());
+            bail!(
+                "cannot write {}: {reason}; name a place for it with --torrent ELSEWHERE",
+                torrent.display()
+            )
+        }
     }
 }
 

@@ -74,6 +74,6 @@ fn a_file_of_somebody_else_in_the_place_of_one_is_left_alone() {
     folder.file("new/many/last.bin", "mine");
     let before = folder.everything();
     let peer = ["peer", "many.torrent", "--dir", "new", "--tracker", "http://127.0.0.1:1/announce"];
-    folder.minibit(&peer).fails(1, "new/many/last.bin is another file than the torrent's");
+    folder.minibit(&peer).fails(2, "new/many/last.bin is another file than the torrent's");
     assert_eq!(folder.everything(), before);
 }

@@ -175,6 +175,7 @@ fn make(args: &Args, content: &Path, torrent: &Path) -> anyhow::Result<Metainfo>
 
 /// All of it or nothing, and never in place of another: somebody may have come first while the content was hashed.
 fn write_new(folder: &Path, torrent: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "only Unix has permissions to set"))]
     let mut all_may_read = tempfile::Builder::new();
     #[cfg(unix)]
     all_may_read.permissions(fs::Permissions::from_mode(0o666));

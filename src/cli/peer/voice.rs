@@ -13,7 +13,9 @@ type Job<S> = Box<dyn FnOnce(&mut S) + Send>;
 /// One way out, and what it writes with.
 pub(in crate::cli) struct Voice<S> {
     jobs: Sender<Job<S>>,
+    /// One for every job that is done.
     done: Receiver<()>,
+    /// Jobs that were not done when last looked at.
     waiting: usize,
     thread: JoinHandle<S>,
 }

@@ -8,6 +8,7 @@
 //! The modules in reading order. A blank line starts a new layer: imports point from a later layer to an earlier one
 //! only, and the modules of one layer do not know each other (`tests/it/layers.rs`).
 
+pub mod fetch;
 pub mod time;
 
 pub mod id;

@@ -2,6 +2,7 @@
 
 use thin_vec::ThinVec;
 
+use crate::fetch;
 use crate::id::{Block, BlockId, ConnId, PieceIndex};
 use crate::peer::exchange::Extended;
 use crate::peer::haves::Have;
@@ -128,6 +129,46 @@ impl Connections {
             heard: ConnSet::default(),
             moving: ConnSet::default(),
         }
+    }
+
+    pub(crate) fn fetch(&self) {
+        fetch::one(&self.slots);
+        fetch::one(&self.rows);
+        fetch::one(&self.open);
+        fetch::one(&self.uploading);
+        fetch::one(&self.moving);
+    }
+
+    pub(crate) fn fetch_slot(&self, conn: ConnId) {
+        let at = conn.0 as usize;
+        fetch::at(&self.slots, at);
+        fetch::at(&self.holdings, at);
+        fetch::at(&self.last_sent_at, at);
+    }
+
+    pub(crate) fn fetch_row(&self, conn: ConnId) {
+        if let Some(row) = self.rows.get(self.row(conn)) {
+            fetch::all(row);
+        }
+    }
+
+    pub(crate) fn fetch_column(&self, piece: PieceIndex) {
+        let words = self.row_words();
+        for at in (piece.0 as usize / 64..self.rows.len()).step_by(words) {
+            fetch::at(&self.rows, at);
+        }
+    }
+
+    pub(crate) fn fetch_bit(&self, conn: ConnId, piece: PieceIndex) {
+        fetch::at(&self.rows, conn.0 as usize * self.row_words() + piece.0 as usize / 64);
+    }
+
+    pub(crate) fn fetch_holdings(&self) {
+        fetch::all(&self.holdings);
+    }
+
+    pub(crate) fn fetch_sent(&self) {
+        fetch::all(&self.last_sent_at);
     }
 
     pub(crate) fn count(&self) -> u32 {

@@ -8,6 +8,7 @@
 //! Contract: time never goes back; an early timeout changes nothing; after a timeout the next deadline lies later;
 //! equal inputs give equal actions.
 
+mod ahead;
 pub mod announcer;
 mod blame;
 pub mod choker;
@@ -34,6 +35,7 @@ mod timers;
 mod upload;
 mod verify;
 
+pub use ahead::Expected;
 pub use haves::{Have, Haves};
 pub use seam::{
     Action, ConnSet, Deadline, DeadlineReason, Direction, Features, Input, Neighbours, RemotePeer, Setup,

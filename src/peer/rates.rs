@@ -1,6 +1,7 @@
 //! How many bytes crossed a connection lately: exact sums, no averages that decay, so that equal traffic compares
 //! equal.
 
+use crate::fetch;
 use crate::peer::policy::Policy;
 use crate::time::{Span, Time};
 
@@ -82,6 +83,14 @@ impl Rates {
 
     pub fn send(&mut self, now: Time, bytes: u64, policy: &Policy) {
         self.windows(policy).sent.add(now, bytes);
+    }
+
+    pub(crate) fn fetch(&self) {
+        if let Some(windows) = &self.0 {
+            fetch::one(&windows.received);
+            fetch::one(&windows.sent);
+            fetch::one(&windows.recent);
+        }
     }
 
     /// Bytes received within the choker's window.

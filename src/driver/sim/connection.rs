@@ -3,6 +3,7 @@
 use thin_vec::ThinVec;
 
 use crate::event::CloseReason;
+use crate::fetch;
 use crate::id::{ConnId, PeerIndex};
 use crate::time::Span;
 use crate::wire::message::Message;
@@ -74,6 +75,14 @@ impl Connections {
                 LinkId(u32::try_from(self.all.len() - 1).expect("fewer than 2^32 connections"))
             }
         }
+    }
+
+    /// A connection will be looked at soon.
+    pub(super) fn fetch(&self, link: LinkId) {
+        let at = link.0 as usize;
+        fetch::at(&self.all, at);
+        // It may begin in the middle of a line.
+        fetch::at(&self.all, at + 1);
     }
 
     /// Something will still happen on this connection.

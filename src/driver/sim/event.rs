@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::driver::sim::connection::{Delivery, LinkId, Side};
+use crate::fetch;
 use crate::id::{Block, PeerIndex};
 use crate::wire::announce::{AnnounceRequest, AnnounceResponse};
 use crate::wire::message::Payload;
@@ -45,9 +46,10 @@ pub(super) enum Event {
         peer: PeerIndex,
         service: u32,
     },
-    /// A parcel comes to whom it is meant for.
+    /// A parcel comes to whom it is meant for: this peer, or the tracker for it.
     Arrival {
         parcel: ParcelId,
+        peer: PeerIndex,
     },
     /// A HAVE comes that its receiver may act on.
     Wake {
@@ -123,6 +125,16 @@ impl Parcels {
                 ParcelId(self.places.len() as u32 - 1)
             }
         }
+    }
+
+    /// A parcel will be looked at soon.
+    pub(super) fn fetch(&self, ParcelId(place): ParcelId) {
+        fetch::at(&self.places, place as usize);
+    }
+
+    /// A parcel that is under way.
+    pub(super) fn get(&self, ParcelId(place): ParcelId) -> Option<&Parcel> {
+        self.places.get(place as usize)?.as_ref()
     }
 
     /// Takes out a parcel that was put in and not taken yet.

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::driver::sim::connection::{LinkId, Side};
+use crate::fetch;
 use crate::id::{Block, ConnId, PeerIndex, PieceIndex};
 use crate::link::{Downlink, Uplink};
-use crate::peer::{ConnSet, Peer, Verdict};
+use crate::peer::{ConnSet, Expected, Peer, Verdict};
 use crate::scenario::population::PeerPlan;
 use crate::time::{Span, Time};
 use crate::torrent::bitfield::Bitfield;
@@ -83,6 +84,28 @@ impl Host {
             leaving: false,
             corrupt: BTreeMap::new(),
             plan,
+        }
+    }
+
+    /// The host and its peer, but for what lies behind pointers.
+    pub(super) fn fetch(&self) {
+        fetch::one(&self.in_service);
+        fetch::one(&self.service);
+        fetch::one(&self.slots);
+        fetch::one(&self.fars);
+        fetch::one(&self.uplink);
+        fetch::one(&self.timer_at);
+        fetch::one(&self.stay);
+        fetch::one(&self.have);
+        Peer::fetch(&self.peer);
+    }
+
+    /// What sending and answering takes, once the host itself is there.
+    pub(super) fn fetch_for(&self, expected: Expected) {
+        fetch::all(&self.slots);
+        if matches!(expected, Expected::Block(_)) {
+            fetch::all(&self.fars);
+            fetch::all(self.have.words());
         }
     }
 

@@ -5,6 +5,7 @@
 //! the receiver may act at once ([`Peer::heeded_haves`](crate::peer::Peer::heeded_haves)) is it woken for it. That
 //! gives the same records as one event per HAVE.
 
+use crate::fetch;
 use crate::id::ConnId;
 use crate::peer::{ConnSet, Have, Haves};
 use crate::time::Time;
@@ -26,6 +27,16 @@ impl Inbox {
     pub(super) fn post(&mut self, have: Have) -> bool {
         self.waiting.push(have);
         self.heeded.contains(have.conn)
+    }
+
+    /// What waits will be looked at soon.
+    pub(super) fn fetch_waiting(&self) {
+        fetch::all(&self.waiting);
+    }
+
+    /// What has not been handed over.
+    pub(super) fn waiting(&self) -> &[Have] {
+        &self.waiting
     }
 
     /// No HAVE has still to be handed over.

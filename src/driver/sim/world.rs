@@ -3,6 +3,7 @@
 //! A host's peer is stepped with one input at a time; what it wants done becomes events. Nothing here looks at a
 //! clock: the time of the event taken from the queue is the time.
 
+mod ahead;
 mod announces;
 mod blocks;
 mod connections;
@@ -157,10 +158,10 @@ impl World {
         self.queue.push(at, source.0, event);
     }
 
-    /// `source` sends a parcel that is to arrive at `at`.
-    pub(super) fn dispatch(&mut self, at: Time, source: PeerIndex, parcel: Parcel) {
+    /// `source` sends a parcel that is to come to `peer` at `at`.
+    pub(super) fn dispatch(&mut self, at: Time, source: PeerIndex, peer: PeerIndex, parcel: Parcel) {
         let parcel = self.parcels.insert(parcel);
-        self.schedule(at, source, Event::Arrival { parcel });
+        self.schedule(at, source, Event::Arrival { parcel, peer });
     }
 
     /// Whether nobody sends bad data.
@@ -187,6 +188,7 @@ impl World {
         debug_assert!(key.at() >= self.now, "time went back from {} to {}", self.now, key.at());
         // A HAVE without latency comes to its place in the order when that may have passed.
         (self.now, self.position) = (key.at(), self.position.max(key));
+        self.look_ahead();
         self.effort.events += 1;
         self.effort.pending = self.effort.pending.max(self.queue.len() as u64);
         match event {
@@ -204,7 +206,7 @@ impl World {
                 self.connections.happened(link);
             }
             Event::UplinkFree { peer, service } => self.uplink_free(peer, service),
-            Event::Arrival { parcel } => {
+            Event::Arrival { parcel, .. } => {
                 let parcel = self.parcels.take(parcel);
                 self.parcel_arrives(parcel);
             }

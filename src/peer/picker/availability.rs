@@ -1,6 +1,7 @@
 //! How many connected peers have each piece. Knows nothing of blocks, requests or policies.
 
 use super::rows::{self, Count, Row};
+use crate::fetch;
 use crate::id::PieceIndex;
 use crate::torrent::bitfield::PieceSet;
 
@@ -27,6 +28,13 @@ impl Availability {
     pub(super) fn new(pieces: u32) -> Availability {
         let rows = pieces.div_ceil(64) as usize;
         Availability { counts: Counts::Narrow(vec![[0; 64]; rows].into()), seeds: 0 }
+    }
+
+    pub(super) fn fetch(&self) {
+        match &self.counts {
+            Counts::Narrow(rows) => fetch::all(rows),
+            Counts::Wide(rows) => fetch::all(&rows[..rows.len().min(64)]),
+        }
     }
 
     pub(super) fn counts(&self) -> &Counts {

@@ -4,6 +4,7 @@
 //! Knows nothing of messages, time, rates or chokes: the peer asks for blocks and tells what became of them. Connections are
 //! numbers here, and all randomness is the caller's stream.
 
+mod ahead;
 mod availability;
 mod choose;
 mod draw;

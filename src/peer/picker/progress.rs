@@ -6,6 +6,7 @@
 use smallvec::SmallVec;
 
 use super::slots::SlotTable;
+use crate::fetch;
 use crate::id::{BlockId, ConnId, PieceIndex};
 use crate::torrent::layout::Layout;
 
@@ -112,6 +113,27 @@ impl Progress {
             open: Vec::new(),
             unverified_bytes: 0,
         }
+    }
+
+    pub(super) fn fetch(&self) {
+        fetch::one(&self.stride);
+        fetch::one(&self.slot_of);
+        fetch::one(&self.slots);
+        fetch::one(&self.open);
+    }
+
+    pub(super) fn fetch_state(&self) {
+        fetch::all(&self.slots);
+        fetch::all(&self.open);
+        fetch::all(&self.vacant);
+        if self.stride == 1 {
+            fetch::all(&self.blocks);
+            fetch::all(&self.free);
+        }
+    }
+
+    pub(super) fn fetch_piece(&self, piece: PieceIndex) {
+        self.slot_of.fetch(piece);
     }
 
     /// Started pieces, those that wait for their verdict included.

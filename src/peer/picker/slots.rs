@@ -1,5 +1,6 @@
 //! Where a started piece keeps its blocks: a small number per piece, as narrow as the torrent allows.
 
+use crate::fetch;
 use crate::id::PieceIndex;
 
 /// A map from pieces to slot numbers below the number of pieces.
@@ -15,6 +16,13 @@ impl SlotTable {
             SlotTable::Narrow(vec![u16::MAX; pieces as usize].into())
         } else {
             SlotTable::Wide(vec![u32::MAX; pieces as usize].into())
+        }
+    }
+
+    pub(super) fn fetch(&self, piece: PieceIndex) {
+        match self {
+            SlotTable::Narrow(slots) => fetch::at(slots, piece.0 as usize),
+            SlotTable::Wide(slots) => fetch::at(slots, piece.0 as usize),
         }
     }
 

@@ -25,6 +25,10 @@ const EVENTS_PER_LOOK: u32 = 1 << 16;
 const DENSE: u32 = 32;
 /// Fewer than this, while most events land beyond the ring, and it is made wider.
 const SPARSE: u32 = 4;
+/// Fewer events than this that are in order already, and the next buckets are opened: whoever looks ahead sees them.
+const IN_SIGHT: usize = 12;
+/// So many are put in order at a time, unless a bucket has more.
+const AT_ONCE: usize = 24;
 /// The end of a list.
 const NONE: u32 = u32::MAX;
 
@@ -32,10 +36,12 @@ const NONE: u32 = u32::MAX;
 pub(super) struct Calendar<E> {
     /// A bucket is `2^width` ns.
     width: u32,
-    /// The number of the present bucket: time divided by the width.
+    /// The number of the latest bucket that was opened: time divided by the width.
     present: u64,
-    /// What is left of the present bucket, latest first; and whatever was put before its end since.
+    /// What is left of the buckets up to the present one, latest first; and whatever was put before its end since.
     sorted: Vec<Entry<E>>,
+    /// Empty but while buckets are opened.
+    opened: Vec<Entry<E>>,
     /// First entry of each bucket's list, by bucket number modulo `RING`.
     heads: Box<[u32]>,
     /// A bit per bucket that is not empty.
@@ -45,6 +51,8 @@ pub(super) struct Calendar<E> {
     vacant: u32,
     beyond: BinaryHeap<Reverse<Entry<E>>>,
     len: usize,
+    /// Of them in the ring.
+    in_ring: usize,
     load: Load,
 }
 
@@ -68,18 +76,28 @@ struct Load {
     beyond: u32,
 }
 
+impl Load {
+    /// Whether it says enough for a judgement.
+    fn is_due(&self) -> bool {
+        let crowded = self.events >= EVENTS_PER_LOOK && self.buckets >= CROWDED_BUCKETS_PER_LOOK;
+        crowded || self.buckets >= BUCKETS_PER_LOOK
+    }
+}
+
 impl<E: Copy> Calendar<E> {
     pub(super) fn new() -> Calendar<E> {
         Calendar {
             width: FIRST_WIDTH,
             present: 0,
             sorted: Vec::new(),
+            opened: Vec::new(),
             heads: vec![NONE; RING as usize].into(),
             filled: Box::new([0; WORDS]),
             slab: Vec::new(),
             vacant: NONE,
             beyond: BinaryHeap::new(),
             len: 0,
+            in_ring: 0,
             load: Load::default(),
         }
     }
@@ -102,10 +120,17 @@ impl<E: Copy> Calendar<E> {
 
     /// The key of what comes next.
     pub(super) fn next(&mut self) -> Option<Key> {
-        if self.sorted.is_empty() {
+        if self.sorted.len() < IN_SIGHT {
             self.advance();
         }
         self.sorted.last().map(|entry| entry.key)
+    }
+
+    /// What comes so many events after the next one, as far as that is known without a search.
+    #[inline]
+    pub(super) fn ahead(&self, steps: usize) -> Option<&E> {
+        let place = self.sorted.len().checked_sub(steps + 1)?;
+        self.sorted.get(place).map(|entry| &entry.event)
     }
 
     fn place(&mut self, entry: Entry<E>) {
@@ -122,6 +147,7 @@ impl<E: Copy> Calendar<E> {
     }
 
     fn link(&mut self, bucket: u64, entry: Entry<E>) {
+        self.in_ring += 1;
         let place = (bucket % RING) as usize;
         let cell = Cell { entry, next: self.heads[place] };
         let at = match self.slab.get_mut(self.vacant as usize) {
@@ -139,39 +165,52 @@ impl<E: Copy> Calendar<E> {
         self.filled[place / 64] |= 1 << (place % 64);
     }
 
-    /// Makes the next bucket that is not empty the present one.
+    /// Puts the next buckets that are not empty in order: as many as give enough events.
     fn advance(&mut self) {
-        self.adapt();
-        match self.next_filled() {
-            Some(bucket) => self.present = bucket,
-            None => {
-                let Some(Reverse(first)) = self.beyond.peek() else { return };
-                self.present = first.key.at().as_nanos() >> self.width;
-            }
+        if self.sorted.is_empty() {
+            self.adapt();
+        } else if self.in_ring == 0 || self.load.is_due() {
+            return;
         }
-        self.open();
+        while self.opened.len() < AT_ONCE && self.in_ring > 0 {
+            let Some(bucket) = self.next_filled() else { break };
+            self.present = bucket;
+            self.open();
+            self.load.buckets += 1;
+        }
+        if self.sorted.is_empty() && self.opened.is_empty() {
+            let Some(Reverse(first)) = self.beyond.peek() else { return };
+            self.present = first.key.at().as_nanos() >> self.width;
+        }
+        self.opened.sort_unstable_by_key(|entry| Reverse(entry.key));
+        self.opened.append(&mut self.sorted);
+        std::mem::swap(&mut self.opened, &mut self.sorted);
+        self.bring_closer();
+    }
+
+    /// Puts what the ring has come up to into it.
+    fn bring_closer(&mut self) {
         while let Some(Reverse(entry)) = self.beyond.peek() {
-            if (entry.key.at().as_nanos() >> self.width) - self.present >= RING {
+            if (entry.key.at().as_nanos() >> self.width).saturating_sub(self.present) >= RING {
                 break;
             }
             let Some(Reverse(entry)) = self.beyond.pop() else { break };
             self.place(entry);
         }
-        self.load.buckets += 1;
     }
 
-    /// Moves the present bucket's list into `sorted`.
+    /// Takes the present bucket's list out, in no order.
     fn open(&mut self) {
         let place = (self.present % RING) as usize;
         let mut at = std::mem::replace(&mut self.heads[place], NONE);
         self.filled[place / 64] &= !(1 << (place % 64));
         while let Some(cell) = self.slab.get_mut(at as usize) {
-            self.sorted.push(cell.entry);
+            self.opened.push(cell.entry);
+            self.in_ring -= 1;
             let next = std::mem::replace(&mut cell.next, self.vacant);
             self.vacant = at;
             at = next;
         }
-        self.sorted.sort_unstable_by_key(|entry| Reverse(entry.key));
     }
 
     /// The number of the first bucket after the present one whose list is not empty.
@@ -190,8 +229,7 @@ impl<E: Copy> Calendar<E> {
 
     /// Narrower buckets where they fill up, wider ones where most events miss the ring.
     fn adapt(&mut self) {
-        let crowded = self.load.events >= EVENTS_PER_LOOK && self.load.buckets >= CROWDED_BUCKETS_PER_LOOK;
-        if self.load.buckets < BUCKETS_PER_LOOK && !crowded {
+        if !self.load.is_due() {
             return;
         }
         let Load { buckets, events, beyond } = std::mem::take(&mut self.load);
@@ -209,7 +247,7 @@ impl<E: Copy> Calendar<E> {
             // Opened in place: the ring is emptied front to back.
             self.present = bucket;
             self.open();
-            pending.append(&mut self.sorted);
+            pending.append(&mut self.opened);
         }
         let Some(first) = pending.iter().map(|entry| entry.key.at().as_nanos()).min() else { return };
         self.width = width;

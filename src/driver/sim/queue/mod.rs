@@ -123,6 +123,12 @@ impl<E: Copy> Queue<E> {
         next
     }
 
+    /// What comes so many events after the next one, as far as that is known already and nothing else comes between.
+    #[inline]
+    pub(super) fn ahead(&self, steps: usize) -> Option<&E> {
+        self.calendar.ahead(steps)
+    }
+
     /// How many events are pending.
     pub(super) fn len(&self) -> usize {
         self.calendar.len()

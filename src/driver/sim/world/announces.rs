@@ -24,7 +24,7 @@ impl World {
         match self.announce_crossing(peer) {
             Some(at) => {
                 let request = Box::new(request);
-                self.dispatch(at, peer, Parcel::Announce { peer, stay, tracker, request });
+                self.dispatch(at, peer, peer, Parcel::Announce { peer, stay, tracker, request });
             }
             None => self.announce_times_out(peer, stay, tracker),
         }
@@ -59,7 +59,7 @@ impl World {
             let source = self.tracker_source();
             match self.announce_answer_crossing(peer) {
                 Some(at) => {
-                    self.dispatch(at, source, Parcel::AnnounceAnswer { peer, stay, tracker, answer });
+                    self.dispatch(at, source, peer, Parcel::AnnounceAnswer { peer, stay, tracker, answer });
                 }
                 None => self.announce_times_out(peer, stay, tracker),
             }
@@ -70,7 +70,7 @@ impl World {
     fn announce_times_out(&mut self, peer: PeerIndex, stay: u32, tracker: usize) {
         let answer = Err("no answer in time".into());
         let at = self.now + TIME_OUT;
-        self.dispatch(at, peer, Parcel::AnnounceAnswer { peer, stay, tracker, answer });
+        self.dispatch(at, peer, peer, Parcel::AnnounceAnswer { peer, stay, tracker, answer });
     }
 
     pub(super) fn tracker_timer(&mut self) {

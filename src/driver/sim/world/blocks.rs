@@ -47,7 +47,8 @@ impl World {
         match self.crossing(link, to) {
             Some(at) => {
                 self.connections.expect(link);
-                self.dispatch(at, peer, Parcel::Block { link, to, block, payload });
+                let receiver = self.connections[link].end(to).host;
+                self.dispatch(at, peer, receiver, Parcel::Block { link, to, block, payload });
             }
             None => self.lose(block),
         }
@@ -67,7 +68,7 @@ impl World {
             self.block_through(link, to, block, payload);
         } else {
             self.connections.expect(link);
-            self.dispatch(through, peer, Parcel::BlockThrough { link, to, block, payload });
+            self.dispatch(through, peer, peer, Parcel::BlockThrough { link, to, block, payload });
         }
     }
 

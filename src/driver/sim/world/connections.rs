@@ -19,9 +19,10 @@ impl World {
     pub(super) fn send(&mut self, link: LinkId, to: Side, delivery: Delivery) {
         let Some(at) = self.crossing(link, to) else { return };
         let connection = &self.connections[link];
-        let (from, after) = (connection.end(to.other()).host, connection.end(to).begun);
+        let (from, end) = (connection.end(to.other()).host, connection.end(to));
+        let (receiver, after) = (end.host, end.begun);
         self.connections.expect(link);
-        self.dispatch(at, from, Parcel::Control { link, to, after, delivery });
+        self.dispatch(at, from, receiver, Parcel::Control { link, to, after, delivery });
     }
 
     pub(super) fn control(&mut self, link: LinkId, to: Side, after: u32, delivery: Delivery) {
@@ -63,7 +64,7 @@ impl World {
         let Some(target) = self.addresses.get(&addr).copied() else {
             let (peer, stay) = dialling;
             let at = now + host.plan.latency * 2;
-            self.dispatch(at, peer, Parcel::NoAnswer { peer, stay, addr });
+            self.dispatch(at, peer, peer, Parcel::NoAnswer { peer, stay, addr });
             return;
         };
         let latency = host.plan.latency + self.host(target).plan.latency;
@@ -84,7 +85,7 @@ impl World {
         let connection = &self.connections[link];
         let (dialling, target) = (connection.end(Side::Dialling), connection.end(Side::Answering).host);
         let (peer, stay, addr) = (dialling.host, dialling.stay, self.host(target).plan.virtual_addr);
-        self.dispatch(self.now + TIME_OUT, peer, Parcel::NoAnswer { peer, stay, addr });
+        self.dispatch(self.now + TIME_OUT, peer, peer, Parcel::NoAnswer { peer, stay, addr });
         self.connections.closed(link);
     }
 
@@ -98,7 +99,7 @@ impl World {
                 self.connections.expect(link);
                 self.schedule(at, target, Event::Answer { link });
             }
-            Some(at) => self.dispatch(at, target, Parcel::NoAnswer { peer, stay, addr }),
+            Some(at) => self.dispatch(at, target, peer, Parcel::NoAnswer { peer, stay, addr }),
             None => self.dial_times_out(link),
         }
         if !present {

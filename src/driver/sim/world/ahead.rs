@@ -1,0 +1,105 @@
+//! What the next events will touch, asked for before they happen ([`crate::fetch`]). A swarm of thousands lies in no
+//! cache, and what an event needs hangs together: its parcel names the connection, that the number at the host's end,
+//! and behind that lies what is kept of it. So each link of the chain is asked for some events before the next one
+//! is: nothing here waits for memory.
+//!
+//! Nothing depends on it: where an event comes between, or turns out to mean nothing, the look ahead was in vain.
+
+use crate::driver::sim::connection::{Delivery, LinkId, Side};
+use crate::driver::sim::event::{Event, Parcel};
+use crate::driver::sim::world::World;
+use crate::id::{ConnId, PeerIndex};
+use crate::peer::Expected;
+use crate::wire::message::Message;
+
+/// So many events ahead the parcel and the host are asked for,
+const PARCEL: usize = 6;
+/// the connection that the parcel names,
+const CONNECTION: usize = 4;
+/// what the peer keeps of it, and what it will need for what comes,
+const STATE: usize = 2;
+/// and what lies behind that.
+const REST: usize = 0;
+
+impl World {
+    pub(super) fn look_ahead(&self) {
+        if let Some(event) = self.queue.ahead(PARCEL) {
+            self.fetch_parcel(event);
+        }
+        if let Some(event) = self.queue.ahead(CONNECTION) {
+            self.fetch_connection(event);
+        }
+        if let Some((peer, conn, expected)) = self.queue.ahead(STATE).and_then(|event| self.expected(event)) {
+            let host = self.host(peer);
+            host.fetch_for(expected);
+            self.inboxes[peer.0 as usize].fetch_waiting();
+            if let Some(state) = &host.peer {
+                state.fetch_for(conn, expected);
+            }
+        }
+        if let Some((peer, conn, expected)) = self.queue.ahead(REST).and_then(|event| self.expected(event))
+            && let Some(state) = &self.host(peer).peer
+        {
+            state.fetch_rest_for(conn, expected);
+            self.inboxes[peer.0 as usize].waiting().iter().for_each(|have| state.fetch_for_have(have));
+        }
+    }
+
+    fn fetch_parcel(&self, event: &Event) {
+        let peer = match event {
+            Event::Arrival { parcel, peer } => {
+                self.parcels.fetch(*parcel);
+                *peer
+            }
+            Event::UplinkFree { peer, .. } | Event::Timer { peer, .. } | Event::Wake { peer } => *peer,
+            _ => return,
+        };
+        self.host(peer).fetch();
+        crate::fetch::at(&self.inboxes, peer.0 as usize);
+    }
+
+    fn fetch_connection(&self, event: &Event) {
+        let link = match event {
+            Event::Arrival { parcel, .. } => self.parcels.get(*parcel).and_then(end_of).map(|(link, _)| link),
+            Event::UplinkFree { peer, .. } => self.host(*peer).in_service.map(|(link, ..)| link),
+            _ => None,
+        };
+        if let Some(link) = link {
+            self.connections.fetch(link);
+        }
+    }
+
+    /// What an event will bring to which peer, on which of its connections.
+    fn expected(&self, event: &Event) -> Option<(PeerIndex, Option<ConnId>, Expected)> {
+        match event {
+            Event::Arrival { parcel, peer } => {
+                let parcel = self.parcels.get(*parcel)?;
+                let (link, side) = end_of(parcel)?;
+                Some((*peer, self.connections[link].end(side).conn, expected(parcel)))
+            }
+            Event::UplinkFree { peer, .. } => Some((*peer, None, Expected::Upload)),
+            Event::Timer { peer, .. } => Some((*peer, None, Expected::Round)),
+            Event::Wake { peer } => Some((*peer, None, Expected::Asking)),
+            _ => None,
+        }
+    }
+}
+
+/// The end of a connection that a parcel is for.
+fn end_of(parcel: &Parcel) -> Option<(LinkId, Side)> {
+    match parcel {
+        Parcel::Control { link, to, .. } | Parcel::Block { link, to, .. } | Parcel::BlockThrough { link, to, .. } => {
+            Some((*link, *to))
+        }
+        Parcel::NoAnswer { .. } | Parcel::Announce { .. } | Parcel::AnnounceAnswer { .. } => None,
+    }
+}
+
+fn expected(parcel: &Parcel) -> Expected {
+    match parcel {
+        Parcel::Block { block, .. } | Parcel::BlockThrough { block, .. } => Expected::Block(block.piece),
+        Parcel::Control { delivery: Delivery::Message(Message::Request(block)), .. } => Expected::Request(block.piece),
+        Parcel::Control { delivery: Delivery::Message(Message::Unchoke), .. } => Expected::Asking,
+        _ => Expected::Word,
+    }
+}

@@ -1,0 +1,91 @@
+//! What the next input will touch, asked for before it comes ([`crate::fetch`]). Nothing here waits for memory: what is
+//! read to find out what to ask for was asked for by the step before.
+
+use crate::fetch;
+use crate::id::{ConnId, PieceIndex};
+use crate::peer::Peer;
+use crate::peer::haves::Have;
+
+/// What is about to come to a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// A block of this piece.
+    Block(PieceIndex),
+    /// A request for a block of this piece.
+    Request(PieceIndex),
+    /// Something at which it may ask for blocks.
+    Asking,
+    /// A choking round.
+    Round,
+    /// The uplink will have room.
+    Upload,
+    /// Anything that changes little.
+    Word,
+}
+
+impl Peer {
+    /// The first step: the peer itself, which may be none.
+    pub(crate) fn fetch(peer: &Option<Peer>) {
+        // Read before it has come; where it stands nothing depends on.
+        let Some(peer) = peer else { return };
+        fetch::one(&peer.announcer);
+        peer.announcer.fetch();
+        fetch::one(&peer.dialer);
+        peer.connections.fetch();
+        fetch::one(&peer.blame);
+        fetch::one(&peer.policy);
+        fetch::one(&peer.layout);
+        fetch::one(&peer.totals);
+        peer.picker.fetch();
+        fetch::one(&peer.schedule);
+        fetch::one(&peer.heeded_haves);
+        fetch::one(&peer.last_block_at);
+        fetch::one(&peer.stopped);
+    }
+
+    /// The second step: what the peer has for what is about to come on one of its connections.
+    pub(crate) fn fetch_for(&self, conn: Option<ConnId>, expected: Expected) {
+        if let Some(conn) = conn {
+            self.connections.fetch_slot(conn);
+        }
+        match expected {
+            Expected::Block(piece) => {
+                self.fetch_for_asking(conn);
+                self.picker.fetch_piece(piece);
+                self.connections.fetch_column(piece);
+                self.connections.fetch_sent();
+                fetch::at(self.have.words(), piece.0 as usize / 64);
+            }
+            Expected::Request(piece) => fetch::at(self.have.words(), piece.0 as usize / 64),
+            Expected::Asking => self.fetch_for_asking(conn),
+            Expected::Round => self.connections.fetch_holdings(),
+            Expected::Upload | Expected::Word => {}
+        }
+    }
+
+    fn fetch_for_asking(&self, conn: Option<ConnId>) {
+        if let Some(conn) = conn {
+            self.connections.fetch_row(conn);
+        }
+        self.picker.fetch_for_pick();
+        self.connections.fetch_holdings();
+    }
+
+    /// The third step: what lies behind that.
+    pub(crate) fn fetch_rest_for(&self, conn: Option<ConnId>, expected: Expected) {
+        let Some(connection) = conn.and_then(|conn| self.connections.get(conn)) else { return };
+        match expected {
+            Expected::Block(_) => {
+                fetch::at(&connection.outstanding, 0);
+                connection.rates.fetch();
+            }
+            Expected::Request(_) => fetch::at(&connection.uploads, 0),
+            Expected::Asking | Expected::Round | Expected::Upload | Expected::Word => {}
+        }
+    }
+
+    /// The third step: what a HAVE will change.
+    pub(crate) fn fetch_for_have(&self, have: &Have) {
+        self.connections.fetch_bit(have.conn, have.piece);
+    }
+}

@@ -1,0 +1,25 @@
+//! What the next pick and the next block will touch, asked for before they come ([`crate::fetch`]).
+
+use super::Picker;
+use crate::fetch;
+use crate::id::PieceIndex;
+
+impl Picker {
+    pub(crate) fn fetch(&self) {
+        fetch::one(&self.free);
+        fetch::one(&self.verified);
+        fetch::one(&self.retries);
+        fetch::one(&self.order);
+        self.progress.fetch();
+    }
+
+    pub(crate) fn fetch_for_pick(&self) {
+        self.availability.fetch();
+        fetch::all(self.free.words());
+        self.progress.fetch_state();
+    }
+
+    pub(crate) fn fetch_piece(&self, piece: PieceIndex) {
+        self.progress.fetch_piece(piece);
+    }
+}

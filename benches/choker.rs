@@ -5,7 +5,7 @@ mod cpu_time;
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use minibit::id::{ConnId, PeerId};
+use minibit::id::ConnId;
 use minibit::peer::choker::{Candidate, Choker, Occasion};
 use minibit::peer::policy::{ChokerPolicy, Policy, SeedRule};
 use minibit::rng::{Entity, Purpose, Stream};
@@ -17,9 +17,7 @@ use cpu_time::CpuTime;
 /// Everybody interested, each with its own rates; a tenth snubbed.
 fn candidates(count: u32) -> Vec<Candidate> {
     let mut chance = Stream::new(1, Entity::Scenario, Purpose::Content);
-    let mut tail = [0; 12];
     let mut candidate = |conn| {
-        chance.fill(&mut tail);
         Candidate {
             conn: ConnId(conn),
             interested: true,
@@ -28,10 +26,9 @@ fn candidates(count: u32) -> Vec<Candidate> {
             received: chance.below(1 << 20),
             sent: chance.below(1 << 20),
             rare: chance.below(50) as u32,
-            connected_at: Time::ZERO,
             unchoked_at: None,
             pending: chance.below(2) == 0,
-            peer_id: PeerId::minibit(tail),
+            place: chance.below(u64::from(u32::MAX)) as u32,
         }
     };
     (0..count).map(&mut candidate).collect()

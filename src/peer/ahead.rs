@@ -24,23 +24,21 @@ pub enum Expected {
 }
 
 impl Peer {
-    /// The first step: the peer itself, which may be none.
-    pub(crate) fn fetch(peer: &Option<Peer>) {
-        // Read before it has come; where it stands nothing depends on.
-        let Some(peer) = peer else { return };
-        fetch::one(&peer.announcer);
-        peer.announcer.fetch();
-        fetch::one(&peer.dialer);
-        peer.connections.fetch();
-        fetch::one(&peer.blame);
-        fetch::one(&peer.policy);
-        fetch::one(&peer.layout);
-        fetch::one(&peer.totals);
-        peer.picker.fetch();
-        fetch::one(&peer.schedule);
-        fetch::one(&peer.heeded_haves);
-        fetch::one(&peer.last_block_at);
-        fetch::one(&peer.stopped);
+    /// The first step: the peer itself.
+    pub(crate) fn fetch(&self) {
+        fetch::one(&self.announcer);
+        self.announcer.fetch();
+        fetch::one(&self.dialer);
+        self.connections.fetch();
+        fetch::one(&self.blame);
+        fetch::one(&self.policy);
+        fetch::one(&self.layout);
+        fetch::one(&self.totals);
+        self.picker.fetch();
+        fetch::one(&self.schedule);
+        fetch::one(&self.heeded_haves);
+        fetch::one(&self.last_block_at);
+        fetch::one(&self.stopped);
     }
 
     /// The second step: what the peer has for what is about to come on one of its connections.

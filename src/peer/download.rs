@@ -23,7 +23,7 @@ impl Peer {
         let asking = self.connections.get(conn).filter(|_| self.connections.can_ask(conn));
         let Some(connection) = asking else { return };
         let pieces = self.connections.pieces(conn);
-        let room = self.depth(now, connection).saturating_sub(connection.outstanding.len());
+        let room = self.depth(now, conn, connection).saturating_sub(connection.outstanding.len());
         if room == 0 {
             self.set_starved(conn, false);
             return;
@@ -44,8 +44,7 @@ impl Peer {
         }
         let endgame = !self.picker.has_free_block();
         if picked.is_empty() && connection.outstanding.is_empty() && !on_parole {
-            let snubbed = |other| self.connections.get(other).is_some_and(|other| other.snubbed);
-            let may_double = |other| endgame || snubbed(other);
+            let may_double = |other| endgame || self.connections.snubbed.contains(other);
             picked.extend(self.picker.pick_second(&asker(), &may_double, &mut self.picker_draws));
         }
         self.set_starved(conn, picked.len() < room);
@@ -81,7 +80,7 @@ impl Peer {
     pub(super) fn ask_all_but(&mut self, now: Time, but: Option<ConnId>, actions: &mut Vec<Action>) {
         for snubbed in [false, true] {
             for conn in self.connections.unchoking.clone().iter().filter(|conn| Some(*conn) != but) {
-                if self.connections.get(conn).is_some_and(|connection| connection.snubbed == snubbed) {
+                if self.connections.open.contains(conn) && self.connections.snubbed.contains(conn) == snubbed {
                     self.ask(now, conn, actions);
                 }
             }
@@ -89,25 +88,28 @@ impl Peer {
     }
 
     /// How many requests may be outstanding. A snubbed connection is kept at one, so that it can make good.
-    fn depth(&self, now: Time, connection: &Connection) -> usize {
-        if connection.snubbed {
+    fn depth(&self, now: Time, conn: ConnId, connection: &Connection) -> usize {
+        if self.connections.snubbed.contains(conn) {
             return 1;
         }
         let reach = Window::new(self.policy.pipeline.rate_window).reach(now);
-        let asking = connection.asking_since.map_or(reach, |since| now.since(since).min(reach));
+        let asking = match connection.asking_since {
+            Time::NEVER => reach,
+            since => now.since(since).min(reach),
+        };
         let bytes = connection.rates.recent(now);
-        let kept = connection.requests_kept();
+        let kept = connection.requests_kept;
         pipeline::depth(&self.policy.pipeline, bytes, asking, self.layout.block_size(), kept) as usize
     }
 
     fn request(&mut self, now: Time, conn: ConnId, block: BlockId, actions: &mut Vec<Action>) {
         let Some(connection) = self.connections.get_mut(conn) else { return };
-        connection.asking_since.get_or_insert(now);
+        connection.asking_since = connection.asking_since.min(now);
         if connection.outstanding.is_empty() {
             connection.owing_since = now;
         }
         connection.outstanding.push(block);
-        let (from, range) = (connection.remote.index, self.layout.block(block));
+        let (from, range) = (connection.index, self.layout.block(block));
         self.send(now, conn, Message::Request(range), actions);
         emit(Event::Requested { from, block: range }, actions);
         self.check_by(now + self.policy.snub_after);
@@ -122,7 +124,7 @@ impl Peer {
         actions: &mut Vec<Action>,
     ) -> Result<(), CloseReason> {
         let Some(connection) = self.connections.get_mut(conn) else { return Ok(()) };
-        let (from, sender) = (connection.remote.index, connection.remote.peer_id);
+        let from = connection.index;
         let length = payload.length() as u64;
         self.downloaded += length;
         let whole = self.layout.block_id(range).filter(|_| length == u64::from(range.length));
@@ -132,7 +134,7 @@ impl Peer {
         // Only what we asked for earns anything.
         connection.rates.receive(now, length, &self.policy);
         connection.owing_since = now;
-        connection.snubbed = false;
+        self.connections.snubbed.remove(conn);
         self.connections.moving.insert(conn);
         self.last_block_at = now;
         match self.picker.received(block, conn) {
@@ -141,7 +143,9 @@ impl Peer {
             }
             Received::Useful { piece_complete, other } => {
                 emit(Event::Downloaded { from, block: range, fate: BlockFate::Useful }, actions);
-                self.blame.received(block, sender);
+                if let Some(end) = self.connections.far_end(conn) {
+                    self.blame.received(block, end.peer.peer_id);
+                }
                 actions.push(Action::Store { block: range, payload });
                 if piece_complete {
                     let digests = self.blame.wants_digests(block.piece);
@@ -167,7 +171,7 @@ impl Peer {
         let late = connection.cancelled > 0;
         let useless = self.layout.block_id(range).is_some_and(|block| !self.picker.is_missing(block));
         let fate = if late && useless { BlockFate::Duplicate } else { BlockFate::Unrequested };
-        emit(Event::Downloaded { from: connection.remote.index, block: range, fate }, actions);
+        emit(Event::Downloaded { from: connection.index, block: range, fate }, actions);
         if late {
             connection.cancelled -= 1;
             return Ok(());

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use crate::event::CloseReason;
 use crate::id::ConnId;
 use crate::peer::Peer;
-use crate::peer::connection::Connection;
+use crate::peer::connection::FarEnd;
 use crate::peer::receive::MAX_QUEUED_REQUESTS;
 use crate::peer::seam::{Action, Direction};
 use crate::time::{Span, Time};
@@ -19,19 +19,14 @@ const EXCHANGE_EVERY: Span = Span::from_secs(60);
 /// From one remote no more addresses are taken: nobody is to fill our memory with whom it likes.
 const MOST_LEARNT: u32 = 200;
 
-impl Connection {
-    /// The most requests that the remote keeps.
-    pub(super) fn requests_kept(&self) -> u32 {
-        self.extended.as_ref().and_then(|extended| extended.said.requests).unwrap_or(u32::MAX)
-    }
-
+impl FarEnd {
     /// Where the remote can be connected to, as far as we know.
     fn listens_at(&self) -> Option<SocketAddr> {
-        match self.remote.direction {
-            Direction::Outgoing => Some(self.remote.addr),
+        match self.peer.direction {
+            Direction::Outgoing => Some(self.peer.addr),
             Direction::Incoming => {
                 let port = self.extended.as_ref()?.said.port?;
-                Some(SocketAddr::new(self.remote.addr.ip(), port))
+                Some(SocketAddr::new(self.peer.addr.ip(), port))
             }
         }
     }
@@ -45,7 +40,7 @@ impl Connection {
 impl Peer {
     /// Follows what says which pieces we have.
     pub(super) fn introduce_extensions(&mut self, now: Time, conn: ConnId, actions: &mut Vec<Action>) {
-        if !self.connections.get(conn).is_some_and(|connection| connection.remote.features.extended) {
+        if !self.connections.far_end(conn).is_some_and(|end| end.peer.features.extended) {
             return;
         }
         let handshake = ExtendedHandshake {
@@ -66,14 +61,19 @@ impl Peer {
         payload: &[u8],
         actions: &mut Vec<Action>,
     ) -> Result<(), CloseReason> {
-        let Some(connection) = self.connections.get_mut(conn) else { return Ok(()) };
-        if !connection.remote.features.extended {
+        let Some(end) = self.connections.far_end_mut(conn) else { return Ok(()) };
+        if !end.peer.features.extended {
             return Err(CloseReason::UnexpectedMessage);
         }
         match id {
             HANDSHAKE => {
                 let said = ExtendedHandshake::parse(payload).map_err(|_| CloseReason::MalformedMessage)?;
-                connection.extended.get_or_insert_default().hear(said);
+                let extended = end.extended.get_or_insert_default();
+                extended.hear(said);
+                let requests_kept = extended.said.requests.unwrap_or(u32::MAX);
+                if let Some(connection) = self.connections.get_mut(conn) {
+                    connection.requests_kept = requests_kept;
+                }
                 if self.policy.peer_exchange {
                     self.next_exchange = self.next_exchange.min(now);
                     self.exchange_peers(now, actions);
@@ -93,8 +93,8 @@ impl Peer {
         actions: &mut Vec<Action>,
     ) -> Result<(), CloseReason> {
         let message = PeerExchange::parse(payload).map_err(|_| CloseReason::MalformedMessage)?;
-        let Some(connection) = self.connections.get_mut(conn) else { return Ok(()) };
-        let extended = connection.extended.get_or_insert_default();
+        let Some(end) = self.connections.far_end_mut(conn) else { return Ok(()) };
+        let extended = end.extended.get_or_insert_default();
         let room = MOST_LEARNT.saturating_sub(extended.learnt) as usize;
         let addresses: Vec<SocketAddr> = message.added.iter().map(|(peer, _)| *peer).take(room).collect();
         extended.learnt += addresses.len() as u32;
@@ -108,9 +108,9 @@ impl Peer {
         let listening: Vec<(SocketAddr, Flags)> = self.connected_listeners();
         self.next_exchange = Time::NEVER;
         for conn in self.connections.open.clone().iter() {
-            let Some(connection) = self.connections.get_mut(conn) else { continue };
-            let (Some(id), own) = (connection.exchange_id(), connection.listens_at()) else { continue };
-            let Some(extended) = &mut connection.extended else { continue };
+            let Some(end) = self.connections.far_end_mut(conn) else { continue };
+            let (Some(id), own) = (end.exchange_id(), end.listens_at()) else { continue };
+            let Some(extended) = &mut end.extended else { continue };
             if extended.next <= now {
                 extended.next = now + EXCHANGE_EVERY;
                 let news = extended.news(&listening, own);
@@ -127,12 +127,12 @@ impl Peer {
 
     /// Everybody we are connected to and whose address is known, ascending.
     fn connected_listeners(&self) -> Vec<(SocketAddr, Flags)> {
-        let listener = |(conn, connection): (ConnId, &Connection)| {
+        let listener = |(conn, end): (ConnId, &FarEnd)| {
             let seed = self.connections.pieces(conn).is_full();
-            let reachable = connection.remote.direction == Direction::Outgoing;
-            Some((connection.listens_at()?, Flags { seed, reachable }))
+            let reachable = end.peer.direction == Direction::Outgoing;
+            Some((end.listens_at()?, Flags { seed, reachable }))
         };
-        let mut listening: Vec<_> = self.connections.iter().filter_map(listener).collect();
+        let mut listening: Vec<_> = self.connections.far_ends().filter_map(listener).collect();
         listening.sort_unstable_by_key(|(addr, _)| *addr);
         listening
     }

@@ -15,7 +15,7 @@ use crate::wire::message::{BitfieldPayload, Message};
 impl Peer {
     /// Both ends of the connection have announced the extension.
     pub(super) fn is_fast(&self, conn: ConnId) -> bool {
-        self.connections.get(conn).is_some_and(|connection| connection.remote.features.fast)
+        self.connections.get(conn).is_some_and(|connection| connection.fast)
     }
 
     /// The first message on a connection, where there is one to send. Who follows a schedule shows nothing.
@@ -23,8 +23,8 @@ impl Peer {
     /// BEP 3 lets whoever has nothing send no bitfield. rqbit takes that silence for having everything, and tells such a
     /// peer of no piece it gains: those who speak BEP 10 but not BEP 6, as it does, get an empty one.
     pub(super) fn introduce_pieces(&mut self, now: Time, conn: ConnId, actions: &mut Vec<Action>) {
-        let Some(connection) = self.connections.get(conn) else { return };
-        let (features, hidden) = (connection.remote.features, self.schedule.is_some());
+        let Some(end) = self.connections.far_end(conn) else { return };
+        let (features, hidden) = (end.peer.features, self.schedule.is_some());
         let message = match (hidden || self.have.is_empty(), self.have.is_full()) {
             (true, _) if features.fast => Message::HaveNone,
             (true, _) if hidden || !features.extended => return,

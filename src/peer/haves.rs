@@ -2,12 +2,12 @@
 //! nothing of how they travel.
 
 use std::cmp::Ordering;
-use std::hint::black_box;
 
 use crate::id::{ConnId, PieceIndex};
 use crate::peer::Peer;
-use crate::peer::seam::ConnSet;
+use crate::peer::seam::{ConnSet, Input};
 use crate::time::Time;
+use crate::wire::message::Message;
 
 /// A HAVE that comes at `at`. Sixteen bytes: hosts are sent these about all the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,19 +30,16 @@ impl Haves {
     pub fn take(&mut self, waiting: &mut Vec<Have>, is_due: impl Fn(&Have) -> bool) {
         debug_assert!(self.all.is_empty() && self.from.is_empty());
         std::mem::swap(&mut self.all, waiting);
-        let in_place = self.all.iter().take_while(|have| is_due(have)).count();
-        let mut due = in_place;
-        for place in in_place..self.all.len() {
-            let have = self.all[place];
-            if is_due(&have) {
-                self.all[due] = have;
-                due += 1;
+        let from = &mut self.from;
+        self.all.retain(|have| {
+            let due = is_due(have);
+            if due {
+                from.insert(have.conn);
             } else {
-                waiting.push(have);
+                waiting.push(*have);
             }
-        }
-        self.all.truncate(due);
-        self.from.insert_each(self.all.iter().map(|have| have.conn));
+            due
+        });
     }
 
     pub fn all(&self) -> &[Have] {
@@ -75,9 +72,21 @@ impl Haves {
 
 impl Peer {
     /// The connections on which a HAVE may make this peer do something at once. On all others a HAVE is only
-    /// noted: a driver may hand it over later, with the time it came, as long as that is before the next input.
+    /// noted: a driver may hand it over later, with the time it came, as long as that is before the next input that
+    /// [asks for it](Peer::asks_for_haves).
     pub fn heeded_haves(&self) -> &ConnSet {
         &self.heeded_haves
+    }
+
+    /// Whether what this input brings about may depend on who has which piece, or on when somebody was heard last.
+    pub fn asks_for_haves(&self, input: &Input) -> bool {
+        match input {
+            Input::Received { message: Message::Request(_), .. } => false,
+            Input::Received { message: Message::Interested | Message::NotInterested, .. } => {
+                self.choker.wants_rarity()
+            }
+            _ => true,
+        }
     }
 
     /// Whether it makes a difference in which order HAVEs are [noted](Peer::note_haves).
@@ -92,19 +101,10 @@ impl Peer {
         if !haves.from.is_subset_of(&self.connections.open) {
             return self.note_haves(&haves.on(&self.connections.open));
         }
-        self.look_ahead(&haves.all);
         self.connections.heard.insert_all(&haves.from);
         self.totals.messages_received += haves.all.len() as u64;
         let (connections, picker) = (&mut self.connections, &mut self.picker);
         connections.gained_all(&haves.all, &self.have, |piece| picker.gained(piece));
-    }
-
-    /// Reads what these HAVEs will change, and nothing more: the reads overlap, where the changes would wait for one
-    /// another's memory.
-    fn look_ahead(&self, haves: &[Have]) {
-        let rows = haves.iter().map(|have| self.connections.look_ahead(have.conn, have.piece));
-        let counts = haves.iter().map(|have| u64::from(self.picker.availability(have.piece)));
-        black_box(rows.zip(counts).fold(0, |all, (row, count)| all ^ row ^ count));
     }
 }
 

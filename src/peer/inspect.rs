@@ -4,7 +4,8 @@ use crate::id::{Block, BlockId, ConnId, PeerId, PieceIndex};
 use crate::peer::Peer;
 #[cfg(test)]
 use crate::peer::blame::Blame;
-use crate::peer::connection::{Connection, Connections};
+use crate::peer::connection::Connection;
+use crate::peer::connections::Connections;
 use crate::peer::picker::Picker;
 use crate::peer::policy::Policy;
 use crate::peer::seam::RemotePeer;
@@ -25,7 +26,7 @@ pub struct ConnectionView<'a> {
 
 impl<'a> ConnectionView<'a> {
     pub fn remote(&self) -> &'a RemotePeer {
-        &self.connection.remote
+        &self.connections.far_end(self.conn).expect("an open connection has a far end").peer
     }
 
     /// What the remote has announced.
@@ -52,7 +53,7 @@ impl<'a> ConnectionView<'a> {
     }
 
     pub fn snubbed(&self) -> bool {
-        self.connection.snubbed
+        self.connections.snubbed.contains(self.conn)
     }
 
     /// Our requests without an answer.

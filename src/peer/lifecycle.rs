@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use crate::event::{CloseReason, Event};
 use crate::id::ConnId;
-use crate::peer::connection::{Connection, Connections};
+use crate::peer::connection::FarEnd;
+use crate::peer::connections::Connections;
 use crate::peer::seam::{Action, Direction, RemotePeer};
 use crate::peer::{Peer, emit};
 use crate::time::{Span, Time};
@@ -40,7 +41,7 @@ impl Peer {
             self.resume_rounds(now);
         }
         emit(Event::Connected { remote: remote.index }, actions);
-        self.connections.insert(conn, Connection::new(remote, now), now);
+        self.connections.insert(conn, remote, now);
         self.heed_haves(conn);
         self.check_by(now + super::timers::KEEPALIVE_AFTER);
         self.introduce_pieces(now, conn, actions);
@@ -63,12 +64,12 @@ impl Peer {
         if self.blame.is_banned(remote.peer_id) {
             return Some(CloseReason::Banned);
         }
-        let twin = self.connections.iter().find(|(_, other)| other.remote.peer_id == remote.peer_id);
+        let twin = self.connections.far_ends().find(|(_, other)| other.is(remote.peer_id));
         if let Some((twin, other)) = twin {
             let kept = if self.peer_id > remote.peer_id { Direction::Outgoing } else { Direction::Incoming };
             // Whoever was dialled does not know the dialler's own address, and dials it when a tracker names it.
             let settled = now.since(other.opened_at) >= SETTLED_AFTER;
-            if remote.direction != other.remote.direction && (settled || remote.direction != kept) {
+            if remote.direction != other.peer.direction && (settled || remote.direction != kept) {
                 return Some(CloseReason::AlreadyConnected);
             }
             self.close(now, twin, CloseReason::AlreadyConnected, actions);
@@ -116,10 +117,11 @@ impl Peer {
             self.picker.leave(self.connections.pieces(conn));
         }
         let both_complete = self.have.is_full() && self.connections.pieces(conn).is_full();
-        let Some(connection) = self.connections.remove(conn) else { return false };
+        let remote = connection.index;
+        let Some(end) = self.connections.remove(conn) else { return false };
         self.heed_haves(conn);
         self.choker.closed(conn);
-        let (addr, opened_at) = (connection.remote.addr, connection.opened_at);
+        let (addr, opened_at) = (end.peer.addr, end.opened_at);
         self.dialer.closed(now, addr, opened_at);
         if matches!(reason, CloseReason::Banned | CloseReason::SelfConnection) {
             self.dialer.forget(addr);
@@ -130,7 +132,7 @@ impl Peer {
             let (left, enough) = (self.connections.count(), self.dialer.enough().unwrap_or(0));
             self.announcer.lost_connection(left as usize, enough as usize);
         }
-        emit(Event::Disconnected { remote: connection.remote.index, reason }, actions);
+        emit(Event::Disconnected { remote, reason }, actions);
         true
     }
 
@@ -145,7 +147,7 @@ impl Peer {
         while self.dialer.seeks(self.connections.count() + self.dialer.dialing()) {
             let connections = &self.connections;
             let connected = |addr, peer_id| {
-                let mut remotes = connections.iter().map(|(_, connection)| &connection.remote);
+                let mut remotes = connections.far_ends().map(|(_, end)| &end.peer);
                 remotes.any(|remote| remote.addr == addr || Some(remote.peer_id) == peer_id)
             };
             let Some(addr) = self.dialer.next(now, connected) else { return };
@@ -171,12 +173,11 @@ impl Peer {
             return;
         }
         let all = &self.connections;
-        let idle = all
-            .iter()
-            .filter(|(conn, connection)| !all.unchoked.contains(*conn) && connection.outstanding.is_empty());
-        let rank = |(conn, connection): (ConnId, &Connection)| {
+        let asked = |conn| all.get(conn).is_some_and(|connection| !connection.outstanding.is_empty());
+        let idle = all.far_ends().filter(|(conn, _)| !all.unchoked.contains(*conn) && !asked(*conn));
+        let rank = |(conn, end): (ConnId, &FarEnd)| {
             let interesting = all.interesting.contains(conn);
-            (all.interested.contains(conn), interesting, connection.opened_at, conn)
+            (all.interested.contains(conn), interesting, end.opened_at, conn)
         };
         let mut ranked: Vec<_> = idle.map(rank).collect();
         ranked.sort_unstable();
@@ -216,7 +217,7 @@ impl Peer {
         }
         for (conn, connection) in self.connections.iter() {
             let reason = CloseReason::Leaving;
-            emit(Event::Disconnected { remote: connection.remote.index, reason }, actions);
+            emit(Event::Disconnected { remote: connection.index, reason }, actions);
             actions.push(Action::Close { conn, reason });
         }
         self.connections = Connections::new(self.layout.pieces());

@@ -16,7 +16,7 @@ impl Peer {
     /// Whether the remote is to be asked only for pieces that it sends alone.
     pub(super) fn on_parole(&self, conn: ConnId) -> bool {
         self.blame.suspects_anybody()
-            && self.connections.get(conn).is_some_and(|connection| self.is_suspect(connection.remote.peer_id))
+            && self.connections.far_end(conn).is_some_and(|end| self.is_suspect(end.peer.peer_id))
     }
 
     fn is_suspect(&self, peer_id: PeerId) -> bool {
@@ -31,7 +31,8 @@ impl Peer {
         let suspects = self.blame.suspects(failed);
         for peer_id in suspects.into_iter().filter(|peer_id| self.is_suspect(*peer_id)).collect::<Vec<_>>() {
             let mut begun = self.blame.unverified_from(peer_id);
-            for (_, connection) in self.connections.iter().filter(|(_, it)| it.remote.peer_id == peer_id) {
+            let connection = self.connections.to(peer_id).and_then(|conn| self.connections.get(conn));
+            if let Some(connection) = connection {
                 begun.extend(connection.outstanding.iter().map(|block| block.piece));
             }
             begun.retain(|piece| !self.picker.is_exclusive(*piece) && !self.picker.is_complete(*piece));

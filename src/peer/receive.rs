@@ -47,9 +47,9 @@ impl Peer {
 
     fn choked_by(&mut self, now: Time, conn: ConnId, actions: &mut Vec<Action>) -> Result<(), CloseReason> {
         let Some(connection) = self.connections.get_mut(conn) else { return Ok(()) };
-        connection.asking_since = None;
+        connection.asking_since = Time::NEVER;
         connection.rates.forget_recent();
-        if connection.remote.features.fast {
+        if connection.fast {
             // It answers every request all the same.
             self.connections.unchoking.remove(conn);
             self.set_starved(conn, false);
@@ -177,7 +177,7 @@ impl Peer {
         if connection.uploads.contains(&block) {
             return Ok(());
         }
-        let (full, fast) = (connection.uploads.len() >= MAX_QUEUED_REQUESTS, connection.remote.features.fast);
+        let (full, fast) = (connection.uploads.len() >= MAX_QUEUED_REQUESTS, connection.fast);
         if unchoked && full && !fast {
             return Err(CloseReason::TooManyRequests);
         }
@@ -245,10 +245,10 @@ impl Peer {
     /// be: a piece that it alone was to send again, and a block whose other requester is snubbed too. A remote that
     /// chokes us and rejects nothing, against BEP 6, is asked for nothing any more.
     pub(super) fn note_snub(&mut self, now: Time, conn: ConnId, actions: &mut Vec<Action>) {
-        let Some(connection) = self.connections.get_mut(conn) else { return };
-        connection.snubbed = true;
-        emit(Event::Snubbed { remote: connection.remote.index }, actions);
+        let Some(connection) = self.connections.get(conn) else { return };
+        emit(Event::Snubbed { remote: connection.index }, actions);
         let outstanding = connection.outstanding.clone();
+        self.connections.snubbed.insert(conn);
         let choked = !self.connections.unchoking.contains(conn);
         for block in outstanding {
             if choked || self.is_blocked(conn, block) {
@@ -260,12 +260,12 @@ impl Peer {
 
     /// Whether only snubbed connections are in the way of another that could send the block.
     fn is_blocked(&self, conn: ConnId, block: BlockId) -> bool {
-        let snubbed = |other: &ConnId| self.connections.get(*other).is_some_and(|other| other.snubbed);
+        let snubbed = |other: &ConnId| self.connections.snubbed.contains(*other);
         let requesters = self.picker.requesters(block);
         let full = requesters.len() > 1 && requesters.iter().all(snubbed);
-        let another = self.connections.iter().any(|(other, connection)| {
+        let another = self.connections.open.iter().any(|other| {
             other != conn
-                && !connection.snubbed
+                && !snubbed(&other)
                 && self.connections.can_ask(other)
                 && self.connections.pieces(other).contains(block.piece)
                 && !requesters.contains(&other)

@@ -39,7 +39,7 @@ impl Peer {
         if schedule.announced || !self.have.contains(piece) {
             return;
         }
-        let Some(conn) = self.connected_to(to) else { return };
+        let Some(conn) = self.connections.to(to) else { return };
         if let Some(schedule) = &mut self.schedule {
             schedule.announced = true;
         }
@@ -55,28 +55,20 @@ impl Peer {
     pub(super) fn whose_turn(&self, schedule: &Schedule) -> Option<ConnId> {
         let asking = self.connections.iter().filter_map(|(conn, connection)| {
             let asked = connection.uploads.first()?;
-            Some((schedule.is_turn_of(connection.remote.peer_id, asked.piece), conn))
+            let peer_id = self.connections.far_end(conn)?.peer.peer_id;
+            Some((schedule.is_turn_of(peer_id, asked.piece), conn))
         });
         asking.min().map(|(_, conn)| conn)
     }
 
     /// A block was handed out; with the last one of its piece the next turn begins.
     pub(super) fn turn_taken(&mut self, now: Time, conn: ConnId, block: Block, actions: &mut Vec<Action>) {
-        let (Some(schedule), Some(connection)) = (&mut self.schedule, self.connections.get(conn)) else {
-            return;
-        };
+        let (Some(schedule), Some(end)) = (&mut self.schedule, self.connections.far_end(conn)) else { return };
         let last = block.begin + block.length == self.layout.piece_length(block.piece);
-        if last && schedule.is_turn_of(connection.remote.peer_id, block.piece) {
+        if last && schedule.is_turn_of(end.peer.peer_id, block.piece) {
             schedule.turns.pop_front();
             schedule.announced = false;
             self.announce_turn(now, actions);
         }
-    }
-
-    fn connected_to(&self, peer: PeerId) -> Option<ConnId> {
-        self.connections
-            .iter()
-            .find(|(_, connection)| connection.remote.peer_id == peer)
-            .map(|(conn, _)| conn)
     }
 }

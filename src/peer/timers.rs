@@ -3,7 +3,7 @@
 use crate::event::CloseReason;
 use crate::id::ConnId;
 use crate::peer::Peer;
-use crate::peer::connection::Connections;
+use crate::peer::connections::Connections;
 use crate::peer::seam::{Action, Deadline, DeadlineReason};
 use crate::time::{Span, Time};
 use crate::wire::message::Message;
@@ -111,7 +111,7 @@ impl Peer {
     /// When it is snubbed if no block comes: it unchoked us, or promised to answer all the same, and owes us blocks.
     fn snub_at(&self, conn: ConnId) -> Option<Time> {
         let connection = self.connections.get(conn)?;
-        let owes = !connection.outstanding.is_empty() && !connection.snubbed;
+        let owes = !connection.outstanding.is_empty() && !self.connections.snubbed.contains(conn);
         owes.then(|| connection.owing_since + self.policy.snub_after)
     }
 }

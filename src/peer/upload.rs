@@ -5,11 +5,10 @@ use smallvec::SmallVec;
 use crate::event::Event;
 use crate::id::{Block, ConnId, PieceIndex};
 use crate::peer::choker::{Candidate, Occasion, rare_pieces, rarity_score};
-use crate::peer::connection::Connection;
 use crate::peer::seam::Action;
 use crate::peer::{Peer, emit};
 use crate::time::{Span, Time};
-use crate::torrent::bitfield::{Bitfield, PieceSet};
+use crate::torrent::bitfield::Bitfield;
 use crate::wire::message::Message;
 
 impl Peer {
@@ -36,7 +35,7 @@ impl Peer {
         connection.rates.send(now, u64::from(block.length), &self.policy);
         self.uploaded += u64::from(block.length);
         self.totals.messages_sent += 1;
-        emit(Event::Uploaded { to: connection.remote.index, block }, actions);
+        emit(Event::Uploaded { to: connection.index, block }, actions);
         if last {
             self.connections.uploading.remove(conn);
         }
@@ -101,23 +100,25 @@ impl Peer {
     fn candidates(&self, now: Time, candidates: &mut SmallVec<[Candidate; 64]>) {
         let (interested, unchoked) = (&self.connections.interested, &self.connections.unchoked);
         let rare = self.choker.wants_rarity().then(|| self.rare_pieces());
-        let score = |pieces: PieceSet<'_>| rare.as_ref().map_or(0, |rare| rarity_score(rare, pieces));
-        let candidate = |conn, connection: &Connection| Candidate {
-            conn,
-            interested: interested.contains(conn),
-            unchoked: unchoked.contains(conn),
-            snubbed: connection.snubbed,
-            received: connection.rates.received(now),
-            sent: connection.rates.sent(now),
-            rare: score(self.connections.pieces(conn)),
-            connected_at: connection.opened_at,
-            unchoked_at: connection.unchoked_at,
-            pending: !connection.uploads.is_empty(),
-            peer_id: connection.remote.peer_id,
+        let (connections, moving) = (&self.connections, &self.connections.moving);
+        let candidate = |conn| {
+            // Of most there is nothing to look at: no block has come or gone lately.
+            let flow = if moving.contains(conn) { connections.get(conn) } else { None };
+            Candidate {
+                conn,
+                interested: interested.contains(conn),
+                unchoked: unchoked.contains(conn),
+                snubbed: connections.snubbed.contains(conn),
+                received: flow.map_or(0, |flow| flow.rates.received(now)),
+                sent: flow.map_or(0, |flow| flow.rates.sent(now)),
+                rare: rare.as_ref().map_or(0, |rare| rarity_score(rare, connections.pieces(conn))),
+                unchoked_at: connections.unchoked_at(conn),
+                pending: connections.uploading.contains(conn),
+                place: connections.place(conn),
+            }
         };
         let concerned = interested.union(unchoked);
-        let concerned =
-            concerned.iter().filter_map(|conn| Some(candidate(conn, self.connections.get(conn)?)));
+        let concerned = concerned.iter().map(candidate);
         candidates.extend(concerned);
     }
 
@@ -128,21 +129,20 @@ impl Peer {
     }
 
     fn unchoke(&mut self, now: Time, conn: ConnId, actions: &mut Vec<Action>) {
-        let Some(connection) = self.connections.get_mut(conn) else { return };
-        connection.unchoked_at = Some(now);
-        let (remote, optimistic) = (connection.remote.index, self.choker.is_optimistic(conn));
-        self.connections.unchoked.insert(conn);
+        let Some(connection) = self.connections.get(conn) else { return };
+        let (remote, optimistic) = (connection.index, self.choker.is_optimistic(conn));
+        self.connections.unchoke(conn, now);
         emit(Event::Unchoked { remote, optimistic }, actions);
         self.send(now, conn, Message::Unchoke, actions);
     }
 
     /// Requests of this unchoke are not answered by their blocks any more; the remote asks again after the next one.
     fn choke(&mut self, now: Time, conn: ConnId, actions: &mut Vec<Action>) {
+        let held = self.connections.unchoked_at(conn).map_or(Span::MAX, |since| now.since(since));
         let Some(connection) = self.connections.get_mut(conn) else { return };
-        let held = connection.unchoked_at.map_or(Span::MAX, |since| now.since(since));
         // Given back and not only emptied: most connections are choked most of the time.
         let unanswered = std::mem::take(&mut connection.uploads);
-        let remote = connection.remote.index;
+        let remote = connection.index;
         assert!(
             !self.connections.interested.contains(conn) || held >= self.policy.round,
             "{conn:?} was unchoked for {held} only"

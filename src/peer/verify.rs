@@ -95,10 +95,10 @@ impl Peer {
 
     fn ban(&mut self, now: Time, guilty: &[PeerId], actions: &mut Vec<Action>) {
         for peer_id in guilty {
-            let connection = self.connections.iter().find(|(_, other)| other.remote.peer_id == *peer_id);
-            let found = connection.map(|(conn, connection)| (conn, connection.remote.index));
-            emit(Event::Banned { remote: found.and_then(|(_, index)| index) }, actions);
-            if let Some((conn, _)) = found {
+            let found = self.connections.to(*peer_id);
+            let connection = found.and_then(|conn| self.connections.get(conn));
+            emit(Event::Banned { remote: connection.and_then(|connection| connection.index) }, actions);
+            if let Some(conn) = found {
                 self.close(now, conn, CloseReason::Banned, actions);
             }
         }

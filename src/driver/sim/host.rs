@@ -97,7 +97,14 @@ impl Host {
         fetch::one(&self.timer_at);
         fetch::one(&self.stay);
         fetch::one(&self.have);
-        Peer::fetch(&self.peer);
+        fetch::one(&self.peer);
+    }
+
+    /// Its peer, once it is known whether there is one.
+    pub(super) fn fetch_peer(&self) {
+        if let Some(peer) = &self.peer {
+            peer.fetch();
+        }
     }
 
     /// What sending and answering takes, once the host itself is there.

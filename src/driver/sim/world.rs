@@ -266,7 +266,7 @@ impl World {
     /// Hands one input to a peer and carries out what it wants done, with everything that follows at once.
     pub(super) fn input(&mut self, peer: PeerIndex, input: Input) {
         self.touched.push(peer);
-        self.note_haves(peer);
+        self.note_haves_for(peer, &input);
         self.perform(peer, input);
         while let Some(input) = self.inputs.pop_front() {
             self.perform(peer, input);

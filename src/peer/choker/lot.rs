@@ -2,7 +2,6 @@
 //! that the numbers of connections, which each driver chooses, decide nothing.
 
 use super::{Candidate, Group};
-use crate::id::{ConnId, PeerId};
 use crate::rng::Stream;
 
 /// Draws up to `count` of `from` without putting back, each as likely as its weight (at least 1) says. Draws nothing
@@ -24,7 +23,7 @@ pub(super) fn draw<'a>(
         // The winner's place is all that counts: no need to put everybody in order.
         while drawn.len() < count {
             let ticket = rng.index(from.len());
-            from.select_nth_unstable_by_key(ticket, by_peer_id);
+            from.select_nth_unstable_by_key(ticket, |candidate| candidate.place);
             drawn.push(from.swap_remove(ticket));
         }
         return drawn;
@@ -56,11 +55,7 @@ pub(super) fn rank<'a, K: Ord>(
 }
 
 fn order(candidates: &mut [&Candidate]) {
-    candidates.sort_unstable_by_key(by_peer_id);
-}
-
-fn by_peer_id(candidate: &&Candidate) -> (PeerId, ConnId) {
-    (candidate.peer_id, candidate.conn)
+    candidates.sort_unstable_by_key(|candidate| candidate.place);
 }
 
 pub(super) fn contains(among: &[&Candidate], candidate: &Candidate) -> bool {

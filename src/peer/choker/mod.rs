@@ -19,7 +19,7 @@ mod unchoke_all;
 
 use smallvec::SmallVec;
 
-use crate::id::{ConnId, PeerId};
+use crate::id::ConnId;
 use crate::peer::policy::{ChokerPolicy, Policy, SeedRule};
 use crate::rng::Stream;
 use crate::time::Time;
@@ -46,13 +46,12 @@ pub struct Candidate {
     pub sent: u64,
     /// How many rare pieces it holds; only looked at where [`Choker::wants_rarity`] says so.
     pub rare: u32,
-    pub connected_at: Time,
     /// When we last unchoked it, also after it was choked again; `None` never yet on this connection.
     pub unchoked_at: Option<Time>,
     /// It has requests queued with us.
     pub pending: bool,
-    /// The last key of every order.
-    pub peer_id: PeerId,
+    /// The last key of every order: its place among all connections by peer id, another one for each.
+    pub place: u32,
 }
 
 /// Why the choker is asked.

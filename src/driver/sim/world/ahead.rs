@@ -59,11 +59,13 @@ impl World {
     }
 
     fn fetch_connection(&self, event: &Event) {
-        let link = match event {
-            Event::Arrival { parcel, .. } => self.parcels.get(*parcel).and_then(end_of).map(|(link, _)| link),
-            Event::UplinkFree { peer, .. } => self.host(*peer).in_service.map(|(link, ..)| link),
-            _ => None,
+        let (peer, link) = match event {
+            Event::Arrival { parcel, peer } => (peer, self.parcels.get(*parcel).and_then(end_of).map(|(link, _)| link)),
+            Event::UplinkFree { peer, .. } => (peer, self.host(*peer).in_service.map(|(link, ..)| link)),
+            Event::Timer { peer, .. } | Event::Wake { peer } => (peer, None),
+            _ => return,
         };
+        self.host(*peer).fetch_peer();
         if let Some(link) = link {
             self.connections.fetch(link);
         }

@@ -65,6 +65,14 @@ impl World {
         }
     }
 
+    /// Hands over what has come, where it may make a difference to what this input brings about.
+    pub(super) fn note_haves_for(&mut self, peer: PeerIndex, input: &Input) {
+        let state = self.hosts[peer.0 as usize].peer.as_ref();
+        if self.codec.is_some() || state.is_none_or(|state| state.asks_for_haves(input)) {
+            self.note_haves(peer);
+        }
+    }
+
     /// Hands over the HAVEs that came since the peer was stepped last, each with its own time.
     pub(super) fn note_haves(&mut self, peer: PeerIndex) {
         if self.inboxes[peer.0 as usize].is_empty() {

@@ -12,8 +12,6 @@ const ROUND: Span = Span::from_secs(10);
 
 /// An interested, choked peer that has sent and received nothing. Peer ids fall as connection numbers rise.
 fn candidate(conn: u32) -> Candidate {
-    let mut peer_id = [0; 20];
-    peer_id[16..].copy_from_slice(&(!conn).to_be_bytes());
     Candidate {
         conn: ConnId(conn),
         interested: true,
@@ -22,10 +20,9 @@ fn candidate(conn: u32) -> Candidate {
         received: 0,
         sent: 0,
         rare: 0,
-        connected_at: Time::ZERO,
         unchoked_at: None,
         pending: false,
-        peer_id: PeerId(peer_id),
+        place: !conn,
     }
 }
 

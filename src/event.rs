@@ -99,7 +99,7 @@ pub enum Event {
 
     // Reported by the driver for a client that does not tell of single blocks. Last, so that digests stay comparable.
     /// What it has moved since it was last asked.
-    Traffic(Traffic),
+    Traffic(Box<Traffic>),
 }
 
 /// Payload bytes that a foreign client counts; `None` is what it does not tell.

@@ -91,7 +91,8 @@ impl Fields<'_> {
                 self.number("bytes", (*bytes).into());
             }
             Event::Announced { peers } => self.number("peers", (*peers).into()),
-            Event::Traffic(Traffic { downloaded, uploaded, wasted }) => {
+            Event::Traffic(traffic) => {
+                let Traffic { downloaded, uploaded, wasted } = &**traffic;
                 for (key, bytes) in [("downloaded", downloaded), ("uploaded", uploaded), ("wasted", wasted)] {
                     match bytes {
                         Some(bytes) => self.number(key, *bytes),
@@ -168,11 +169,11 @@ impl Object<'_> {
             "completed" => Event::Completed,
             "announced" => Event::Announced { peers: self.number("peers")? },
             "announce_failed" => Event::AnnounceFailed { reason: self.text("reason")?.into() },
-            "traffic" => Event::Traffic(Traffic {
+            "traffic" => Event::Traffic(Box::new(Traffic {
                 downloaded: self.known("downloaded")?,
                 uploaded: self.known("uploaded")?,
                 wasted: self.known("wasted")?,
-            }),
+            })),
             _ => return Err(NoRecord::Field("event")),
         })
     }
@@ -289,7 +290,7 @@ mod tests {
             Event::Completed,
             Event::Announced { peers: 5 },
             Event::AnnounceFailed { reason: "refused".into() },
-            Event::Traffic(Traffic { downloaded: Some(5), uploaded: Some(0), wasted: None }),
+            Event::Traffic(Box::new(Traffic { downloaded: Some(5), uploaded: Some(0), wasted: None })),
         ]
     }
 

@@ -266,7 +266,7 @@ impl Recorder for RunFold<'_> {
                 peer.messages_sent += totals.messages_sent;
                 peer.messages_received += totals.messages_received;
             }
-            Event::Traffic(traffic) => self.moved(index, *traffic),
+            Event::Traffic(traffic) => self.moved(index, **traffic),
             Event::Connected { .. }
             | Event::Disconnected { .. }
             | Event::Unchoked { .. }

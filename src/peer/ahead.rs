@@ -50,7 +50,7 @@ impl Peer {
             Expected::Block(piece) => {
                 self.fetch_for_asking(conn);
                 self.picker.fetch_piece(piece);
-                self.connections.fetch_column(piece);
+                self.connections.rows().fetch_column(piece);
                 self.connections.fetch_sent();
                 fetch::at(self.have.words(), piece.0 as usize / 64);
             }
@@ -63,7 +63,7 @@ impl Peer {
 
     fn fetch_for_asking(&self, conn: Option<ConnId>) {
         if let Some(conn) = conn {
-            self.connections.fetch_row(conn);
+            self.connections.rows().fetch_row(conn);
         }
         self.picker.fetch_for_pick();
         self.connections.fetch_holdings();
@@ -84,6 +84,6 @@ impl Peer {
 
     /// The third step: what a HAVE will change.
     pub(crate) fn fetch_for_have(&self, have: &Have) {
-        self.connections.fetch_bit(have.conn, have.piece);
+        self.connections.rows().fetch_bit(have.conn, have.piece);
     }
 }

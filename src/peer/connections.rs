@@ -4,9 +4,11 @@ use crate::fetch;
 use crate::id::{ConnId, PeerId, PieceIndex};
 use crate::peer::connection::{Connection, FarEnd};
 use crate::peer::haves::Have;
+use crate::peer::rows::Rows;
 use crate::peer::seam::{ConnSet, RemotePeer};
 use crate::time::Time;
 use crate::torrent::bitfield::{Bitfield, PieceSet};
+use crate::torrent::layout::Layout;
 
 /// How much the remote has, and when that was heard. HAVEs are most of what a peer is told, so what they change lies
 /// apart from the rest, for all connections side by side, and so do the times at which they were told.
@@ -34,8 +36,8 @@ pub(crate) struct Connections {
     unchoked_at: Vec<Time>,
     /// The place of each among all of them in the order of peer ids.
     places: Vec<u16>,
-    /// What each has announced: as many words for each as the torrent's pieces take, side by side.
-    rows: Vec<u64>,
+    /// What each has announced.
+    rows: Rows,
     /// All of them.
     pub(crate) open: ConnSet,
     /// Those that want something from us.
@@ -62,16 +64,16 @@ impl Connections {
     /// Room is made for so many at a time: memory is what limits the number of simulated peers.
     const ROOM: usize = 8;
 
-    pub(crate) fn new(torrent_pieces: u32) -> Connections {
+    pub(crate) fn new(layout: &Layout) -> Connections {
         Connections {
-            torrent_pieces,
+            torrent_pieces: layout.pieces(),
             slots: Vec::new(),
             far_ends: Vec::new(),
             holdings: Vec::new(),
             last_sent_at: Vec::new(),
             unchoked_at: Vec::new(),
             places: Vec::new(),
-            rows: Vec::new(),
+            rows: Rows::new(layout),
             open: ConnSet::default(),
             interested: ConnSet::default(),
             unchoked: ConnSet::default(),
@@ -96,25 +98,13 @@ impl Connections {
     pub(crate) fn fetch_slot(&self, conn: ConnId) {
         let at = conn.0 as usize;
         fetch::at(&self.slots, at);
+        fetch::at(&self.far_ends, at);
         fetch::at(&self.holdings, at);
         fetch::at(&self.last_sent_at, at);
     }
 
-    pub(crate) fn fetch_row(&self, conn: ConnId) {
-        if let Some(row) = self.rows.get(self.row(conn)) {
-            fetch::all(row);
-        }
-    }
-
-    pub(crate) fn fetch_column(&self, piece: PieceIndex) {
-        let words = self.row_words();
-        for at in (piece.0 as usize / 64..self.rows.len()).step_by(words) {
-            fetch::at(&self.rows, at);
-        }
-    }
-
-    pub(crate) fn fetch_bit(&self, conn: ConnId, piece: PieceIndex) {
-        fetch::at(&self.rows, conn.0 as usize * self.row_words() + piece.0 as usize / 64);
+    pub(crate) fn rows(&self) -> &Rows {
+        &self.rows
     }
 
     pub(crate) fn fetch_holdings(&self) {
@@ -129,25 +119,31 @@ impl Connections {
         self.open.count()
     }
 
-    /// What the remote has announced; nothing where there is no such connection.
-    pub(crate) fn pieces(&self, conn: ConnId) -> PieceSet<'_> {
+    /// What the remote has announced; nothing where there is no such connection. `gathered` may be used for it.
+    pub(crate) fn pieces<'a>(&'a self, conn: ConnId, gathered: &'a mut Vec<u64>) -> PieceSet<'a> {
         if !self.open.contains(conn) {
             return PieceSet::new(&[], self.torrent_pieces, 0);
         }
         let count = self.holdings[conn.0 as usize].count;
-        PieceSet::new(&self.rows[self.row(conn)], self.torrent_pieces, count)
+        PieceSet::new(self.rows.row(conn, gathered), self.torrent_pieces, count)
+    }
+
+    /// Whether the remote has announced this piece.
+    pub(crate) fn has(&self, conn: ConnId, piece: PieceIndex) -> bool {
+        self.open.contains(conn) && self.rows.contains(conn, piece)
+    }
+
+    /// Whether the remote has announced every piece.
+    pub(crate) fn is_complete(&self, conn: ConnId) -> bool {
+        self.open.contains(conn) && self.holdings[conn.0 as usize].count == self.torrent_pieces
     }
 
     /// A remote has announced a piece, which `useful` says we lack; returns whether that is new.
     #[inline]
     pub(crate) fn gained(&mut self, conn: ConnId, piece: PieceIndex, useful: bool) -> bool {
-        let words = self.row_words();
-        let word = &mut self.rows[conn.0 as usize * words + piece.0 as usize / 64];
-        let bit = 1 << (piece.0 % 64);
-        if *word & bit != 0 {
+        if !self.rows.insert(conn, piece) {
             return false;
         }
-        *word |= bit;
         let holding = &mut self.holdings[conn.0 as usize];
         holding.count += 1;
         if useful {
@@ -157,31 +153,35 @@ impl Connections {
     }
 
     /// The HAVEs of connections that are open, each at its time; calls `new` for every piece that was not known of its
-    /// remote.
+    /// remote. Returns how many there were.
     #[inline]
-    pub(crate) fn gained_all(&mut self, haves: &[Have], ours: &Bitfield, mut new: impl FnMut(PieceIndex)) {
-        let (row_words, ours) = (self.row_words(), ours.words());
-        for &Have { at, conn, piece } in haves {
-            let (word, bit) = (piece.0 as usize / 64, 1 << (piece.0 % 64));
-            let known = &mut self.rows[conn.0 as usize * row_words + word];
-            let holding = &mut self.holdings[conn.0 as usize];
+    pub(crate) fn gained_all(
+        &mut self,
+        haves: impl Iterator<Item = Have>,
+        ours: &Bitfield,
+        mut new: impl FnMut(PieceIndex),
+    ) -> u64 {
+        let (ours, holdings) = (ours.words(), &mut self.holdings[..]);
+        let mut count = 0;
+        for Have { at, conn, piece } in haves {
+            debug_assert!(self.open.contains(conn), "a HAVE on {conn:?}, which is closed");
+            count += 1;
+            self.heard.insert(conn);
+            let holding = &mut holdings[conn.0 as usize];
             // It may have sent something else since.
             holding.received_at = holding.received_at.max(at);
-            if *known & bit == 0 {
-                *known |= bit;
+            if self.rows.insert(conn, piece) {
                 holding.count += 1;
-                if ours[word] & bit == 0 {
-                    holding.useful += 1;
-                }
+                holding.useful += u32::from(ours[piece.0 as usize / 64] >> (piece.0 % 64) & 1 == 0);
                 new(piece);
             }
         }
+        count
     }
 
     /// The remote has announced all it has; `useful` of that we lack.
     pub(crate) fn set_pieces(&mut self, conn: ConnId, pieces: &Bitfield, useful: u32) {
-        let row = self.row(conn);
-        self.rows[row].copy_from_slice(pieces.words());
+        self.rows.set(conn, pieces.words().iter().copied());
         let holding = &mut self.holdings[conn.0 as usize];
         (holding.count, holding.useful) = (pieces.count(), useful);
     }
@@ -221,15 +221,6 @@ impl Connections {
     /// We have sent something to the remote.
     pub(crate) fn sent(&mut self, conn: ConnId, at: Time) {
         self.last_sent_at[conn.0 as usize] = at;
-    }
-
-    fn row_words(&self) -> usize {
-        self.torrent_pieces.div_ceil(64) as usize
-    }
-
-    fn row(&self, conn: ConnId) -> std::ops::Range<usize> {
-        let words = self.row_words();
-        conn.0 as usize * words..(conn.0 as usize + 1) * words
     }
 
     pub(crate) fn get(&self, conn: ConnId) -> Option<&Connection> {
@@ -281,11 +272,11 @@ impl Connections {
     }
 
     pub(crate) fn insert(&mut self, conn: ConnId, remote: RemotePeer, now: Time) {
-        let (at, row) = (conn.0 as usize, self.row(conn));
+        let at = conn.0 as usize;
         if self.slots.len() <= at {
             self.make_room(at + 1);
         }
-        self.rows[row].fill(0);
+        self.rows.clear(conn);
         assert!(self.slots[at].is_none(), "the driver used {conn:?} twice");
         self.slots[at] = Some(Connection::new(&remote, now));
         self.holdings[at] = Holding { received_at: now, ..Holding::default() };
@@ -311,7 +302,7 @@ impl Connections {
     }
 
     fn make_room(&mut self, numbers: usize) {
-        if self.slots.capacity() < numbers {
+        if self.rows.room() < numbers {
             let more = numbers.next_multiple_of(Self::ROOM) - self.slots.len();
             self.slots.reserve_exact(more);
             self.far_ends.reserve_exact(more);
@@ -319,7 +310,7 @@ impl Connections {
             self.places.reserve_exact(more);
             self.holdings.reserve_exact(more);
             self.last_sent_at.reserve_exact(more);
-            self.rows.reserve_exact(more * self.row_words());
+            self.rows.make_room(self.slots.len() + more);
         }
         self.slots.resize_with(numbers, || None);
         self.far_ends.resize_with(numbers, || None);
@@ -327,7 +318,6 @@ impl Connections {
         self.places.resize(numbers, 0);
         self.holdings.resize(numbers, Holding::default());
         self.last_sent_at.resize(numbers, Time::ZERO);
-        self.rows.resize(numbers * self.row_words(), 0);
     }
 
     pub(crate) fn remove(&mut self, conn: ConnId) -> Option<FarEnd> {
@@ -363,23 +353,14 @@ impl Connections {
         (0..).map(ConnId).zip(&mut self.slots).filter_map(|(conn, slot)| Some((conn, slot.as_mut()?)))
     }
 
-    /// Who has the piece, as far as announced. Without a branch on what each has: nothing predicts that.
+    /// Who has the piece, as far as announced.
     pub(crate) fn having(&self, piece: PieceIndex) -> ConnSet {
-        let (stride, word, bit) = (self.row_words(), piece.0 as usize / 64, piece.0 % 64);
-        let sets = self.rows.chunks(64 * stride).map(|rows| column(rows, stride, word, bit));
         // The row of a connection that is gone keeps what was in it.
-        ConnSet::from_words(sets).intersection(&self.open)
+        self.rows.having(piece).intersection(&self.open)
     }
 
     /// One more than the highest number in use.
     pub(crate) fn end(&self) -> u32 {
         self.slots.len() as u32
     }
-}
-
-/// Which of these rows, 64 at most and so many words long each, have this bit of this word.
-fn column(rows: &[u64], row_words: usize, word: usize, bit: u32) -> u64 {
-    // Said once, so that it need not be looked at for each.
-    assert!(word < row_words, "a row of {row_words} words has no word {word}");
-    rows.chunks_exact(row_words).rev().fold(0, |set, row| set << 1 | row[word] >> bit & 1)
 }

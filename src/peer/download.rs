@@ -22,14 +22,14 @@ impl Peer {
         let connections = self.connections.count() as usize;
         let asking = self.connections.get(conn).filter(|_| self.connections.can_ask(conn));
         let Some(connection) = asking else { return };
-        let pieces = self.connections.pieces(conn);
         let room = self.depth(now, conn, connection).saturating_sub(connection.outstanding.len());
         if room == 0 {
             self.set_starved(conn, false);
             return;
         }
         let on_parole = self.on_parole(conn);
-        let mut picked = std::mem::take(&mut self.picked);
+        let (mut picked, mut row) = (std::mem::take(&mut self.picked), std::mem::take(&mut self.asked));
+        let pieces = self.connections.pieces(conn, &mut row);
         let asker = || Asker { conn, pieces, connections };
         let free =
             MAX_UNVERIFIED.saturating_sub(self.started_bytes()).div_ceil(u64::from(self.layout.block_size()));
@@ -47,6 +47,7 @@ impl Peer {
             let may_double = |other| endgame || self.connections.snubbed.contains(other);
             picked.extend(self.picker.pick_second(&asker(), &may_double, &mut self.picker_draws));
         }
+        self.asked = row;
         self.set_starved(conn, picked.len() < room);
         for block in picked.drain(..) {
             self.request(now, conn, block, actions);

@@ -128,7 +128,7 @@ impl Peer {
     /// Everybody we are connected to and whose address is known, ascending.
     fn connected_listeners(&self) -> Vec<(SocketAddr, Flags)> {
         let listener = |(conn, end): (ConnId, &FarEnd)| {
-            let seed = self.connections.pieces(conn).is_full();
+            let seed = self.connections.is_complete(conn);
             let reachable = end.peer.direction == Direction::Outgoing;
             Some((end.listens_at()?, Flags { seed, reachable }))
         };

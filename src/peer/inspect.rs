@@ -12,9 +12,7 @@ use crate::peer::seam::RemotePeer;
 #[cfg(test)]
 use crate::rng::{Purpose, Stream};
 use crate::time::Time;
-#[cfg(test)]
 use crate::torrent::bitfield::Bitfield;
-use crate::torrent::bitfield::PieceSet;
 
 /// One connection as its peer sees it.
 #[derive(Clone, Copy, Debug)]
@@ -30,8 +28,13 @@ impl<'a> ConnectionView<'a> {
     }
 
     /// What the remote has announced.
-    pub fn pieces(&self) -> PieceSet<'a> {
-        self.connections.pieces(self.conn)
+    pub fn pieces(&self) -> Bitfield {
+        self.connections.pieces(self.conn, &mut Vec::new()).to_bitfield()
+    }
+
+    /// Whether the remote has announced this piece.
+    pub fn has(&self, piece: PieceIndex) -> bool {
+        self.connections.has(self.conn, piece)
     }
 
     pub fn am_interested(&self) -> bool {
@@ -137,10 +140,7 @@ impl Peer {
         conn: ConnId,
         change: impl FnOnce(&mut Bitfield) -> bool,
     ) -> bool {
-        let mut pieces = Bitfield::empty(self.layout.pieces());
-        for piece in self.connections.pieces(conn).iter() {
-            pieces.insert(piece);
-        }
+        let mut pieces = self.connections.pieces(conn, &mut Vec::new()).to_bitfield();
         let changed = change(&mut pieces);
         let useful = self.connections.useful(conn);
         self.connections.set_pieces(conn, &pieces, useful);

@@ -114,9 +114,9 @@ impl Peer {
         if connection.counted_as_seed {
             self.picker.leave_seed();
         } else {
-            self.picker.leave(self.connections.pieces(conn));
+            self.picker.leave(self.connections.pieces(conn, &mut Vec::new()));
         }
-        let both_complete = self.have.is_full() && self.connections.pieces(conn).is_full();
+        let both_complete = self.have.is_full() && self.connections.is_complete(conn);
         let remote = connection.index;
         let Some(end) = self.connections.remove(conn) else { return false };
         self.heed_haves(conn);
@@ -198,7 +198,7 @@ impl Peer {
     }
 
     pub(super) fn announce(&mut self, tracker: usize, event: AnnounceEvent, actions: &mut Vec<Action>) {
-        let request = AnnounceRequest {
+        let request = Box::new(AnnounceRequest {
             info_hash: self.info_hash,
             peer_id: self.peer_id,
             port: self.addr.port(),
@@ -207,7 +207,7 @@ impl Peer {
             left: Some(self.missing),
             event,
             num_want: self.dialer.wanted(),
-        };
+        });
         actions.push(Action::Announce { tracker, request });
     }
 
@@ -220,7 +220,7 @@ impl Peer {
             emit(Event::Disconnected { remote: connection.index, reason }, actions);
             actions.push(Action::Close { conn, reason });
         }
-        self.connections = Connections::new(self.layout.pieces());
+        self.connections = Connections::new(&self.layout);
         self.stopped = true;
     }
 }

@@ -29,6 +29,7 @@ pub mod policy;
 pub mod preset;
 pub mod rates;
 mod receive;
+mod rows;
 mod schedule;
 pub mod seam;
 mod tiers;
@@ -37,7 +38,7 @@ mod upload;
 mod verify;
 
 pub use ahead::Expected;
-pub use haves::{Have, Haves};
+pub use haves::Have;
 pub use seam::{
     Action, ConnSet, Deadline, DeadlineReason, Direction, Features, Input, Neighbours, RemotePeer, Setup,
     Verdict,
@@ -110,6 +111,7 @@ pub struct Peer {
     totals: Totals,
     /// Kept between picks so that they allocate nothing.
     picked: Vec<BlockId>,
+    asked: Vec<u64>,
 }
 
 impl Peer {
@@ -146,7 +148,7 @@ impl Peer {
             dialer: Dialer::new(setup.neighbours, policy.max_connections),
             blame: Blame::default(),
             schedule: setup.schedule.map(Schedule::new),
-            connections: Connections::new(setup.layout.pieces()),
+            connections: Connections::new(&setup.layout),
             next_round: now + phase,
             next_check: Time::NEVER,
             next_exchange: Time::NEVER,
@@ -163,6 +165,7 @@ impl Peer {
             missing,
             totals: Totals::default(),
             picked: Vec::new(),
+            asked: Vec::new(),
             choker_draws,
             have: setup.have,
             policy,
@@ -175,7 +178,7 @@ impl Peer {
             return;
         }
         match input {
-            Input::Connected { conn, remote } => self.connected(now, conn, remote, actions),
+            Input::Connected { conn, remote } => self.connected(now, conn, *remote, actions),
             Input::ConnectFailed { addr } => self.connect_failed(now, addr, actions),
             Input::Closed { conn, reason } => self.closed(now, conn, reason, actions),
             Input::Received { conn, message } => self.received(now, conn, message, actions),

@@ -106,7 +106,7 @@ impl Peer {
         }
         self.picker.gained(piece);
         if self.have.contains(piece) {
-            return if self.connections.pieces(conn).is_full() {
+            return if self.connections.is_complete(conn) {
                 self.unless_both_complete()
             } else {
                 Ok(())
@@ -267,7 +267,7 @@ impl Peer {
             other != conn
                 && !snubbed(&other)
                 && self.connections.can_ask(other)
-                && self.connections.pieces(other).contains(block.piece)
+                && self.connections.has(other, block.piece)
                 && !requesters.contains(&other)
         });
         another && (full || self.picker.is_exclusive(block.piece))

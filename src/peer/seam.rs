@@ -19,7 +19,7 @@ pub enum Input {
     /// A connection stands and its handshake is over. The driver has chosen `conn`, a number not in use.
     Connected {
         conn: ConnId,
-        remote: RemotePeer,
+        remote: Box<RemotePeer>,
     },
     /// A dial that `Action::Connect` asked for came to nothing.
     ConnectFailed {
@@ -45,7 +45,7 @@ pub enum Input {
     },
     Announced {
         tracker: usize,
-        response: AnnounceResponse,
+        response: Box<AnnounceResponse>,
     },
     AnnounceFailed {
         tracker: usize,
@@ -129,7 +129,7 @@ pub enum Action {
     /// Ask a tracker, by its position in the setup's tiers; answered by `Announced` or `AnnounceFailed`.
     Announce {
         tracker: usize,
-        request: AnnounceRequest,
+        request: Box<AnnounceRequest>,
     },
     Emit(Event),
 }
@@ -187,29 +187,6 @@ impl ConnSet {
     pub fn clear(&mut self) {
         self.low = 0;
         self.high.fill(0);
-    }
-
-    /// Puts in every one of these.
-    #[inline]
-    pub(crate) fn insert_each(&mut self, conns: impl Iterator<Item = ConnId>) {
-        let mut low = self.low;
-        for conn in conns {
-            if conn.0 < 64 {
-                low |= 1 << conn.0;
-            } else {
-                self.insert_high(conn);
-            }
-        }
-        self.low = low;
-    }
-
-    /// Puts in all of the other set.
-    pub(crate) fn insert_all(&mut self, other: &ConnSet) {
-        if other.high.is_empty() {
-            self.low |= other.low;
-        } else {
-            *self = self.union(other);
-        }
     }
 
     pub fn is_empty(&self) -> bool {

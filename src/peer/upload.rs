@@ -111,7 +111,7 @@ impl Peer {
                 snubbed: connections.snubbed.contains(conn),
                 received: flow.map_or(0, |flow| flow.rates.received(now)),
                 sent: flow.map_or(0, |flow| flow.rates.sent(now)),
-                rare: rare.as_ref().map_or(0, |rare| rarity_score(rare, connections.pieces(conn))),
+                rare: rare.as_ref().map_or(0, |rare| rarity_score(rare, connections.pieces(conn, &mut Vec::new()))),
                 unchoked_at: connections.unchoked_at(conn),
                 pending: connections.uploading.contains(conn),
                 place: connections.place(conn),

@@ -77,7 +77,7 @@ impl Peer {
             emit(Event::Completed, actions);
             self.announcer.completed(now);
         }
-        let complete = |conn: &ConnId| self.connections.pieces(*conn).is_full();
+        let complete = |conn: &ConnId| self.connections.is_complete(*conn);
         let complete: Vec<ConnId> = self.connections.open.iter().filter(complete).collect();
         for conn in complete {
             self.close(now, conn, CloseReason::BothComplete, actions);

@@ -148,7 +148,7 @@ fn ourselves_strangers_twice_and_too_many_are_turned_away() {
         features: Features::default(),
         index: None,
     };
-    bench.input(Input::Connected { conn: ConnId(1), remote: own });
+    bench.input(Input::Connected { conn: ConnId(1), remote: Box::new(own) });
     assert_eq!(bench.close_reason(), Some(CloseReason::SelfConnection));
 
     for name in 3..42 {

@@ -78,7 +78,7 @@ impl Bench {
             features: self.features,
             index: Some(PeerIndex(u32::from(name))),
         };
-        self.input(Input::Connected { conn, remote });
+        self.input(Input::Connected { conn, remote: Box::new(remote) });
     }
 
     pub(crate) fn input(&mut self, input: Input) -> &[Action] {

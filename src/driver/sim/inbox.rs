@@ -7,7 +7,7 @@
 
 use crate::fetch;
 use crate::id::ConnId;
-use crate::peer::{ConnSet, Have, Haves};
+use crate::peer::{ConnSet, Have};
 use crate::time::Time;
 
 /// One host's HAVEs. What a sender touches lies together in it, in one cache line.
@@ -46,8 +46,18 @@ impl Inbox {
 
     /// Moves what has come until `now` to `due`, which has nothing yet, in the order in which it was sent; of what comes
     /// at this very moment only what `has_come` says.
-    pub(super) fn take_due(&mut self, now: Time, has_come: impl Fn(&Have) -> bool, due: &mut Haves) {
-        due.take(&mut self.waiting, |have| have.at < now || (have.at == now && has_come(have)));
+    pub(super) fn take_due(&mut self, now: Time, has_come: impl Fn(&Have) -> bool, due: &mut Vec<Have>) {
+        due.extend(self.waiting.extract_if(.., |have| have.at < now || (have.at == now && has_come(have))));
+    }
+
+    /// Takes out what has come before `now`, in the order in which it was sent; `at_once` is set if anything else comes
+    /// at this very moment.
+    #[inline]
+    pub(super) fn take_before(&mut self, now: Time, at_once: &mut bool) -> impl Iterator<Item = Have> {
+        self.waiting.extract_if(.., move |have| {
+            *at_once |= have.at == now;
+            have.at < now
+        })
     }
 
     /// Whether a HAVE of this connection has not been handed over yet.
@@ -91,19 +101,19 @@ mod tests {
 
     #[test]
     fn what_has_come_is_handed_over_and_what_is_under_way_stays() {
-        let (mut inbox, mut due) = (Inbox::default(), Haves::default());
+        let (mut inbox, mut due) = (Inbox::default(), Vec::new());
         let [late, early, one, other] = [(9, 1), (3, 1), (5, 1), (5, 2)].map(|(at, conn)| have(at, conn));
         for have in [late, one, other, early] {
             assert!(!inbox.post(have), "nobody is heeded");
         }
         inbox.take_due(one.at, |have| have.conn == one.conn, &mut due);
-        assert_eq!(due.all(), [one, early]);
+        assert_eq!(due, [one, early]);
         due.clear();
         inbox.take_due(late.at, |_| false, &mut due);
-        assert_eq!(due.all(), [other]);
+        assert_eq!(due, [other]);
         due.clear();
         inbox.take_due(late.at, |_| true, &mut due);
-        assert_eq!(due.all(), [late]);
+        assert_eq!(due, [late]);
         assert!(inbox.is_empty());
     }
 
@@ -119,8 +129,8 @@ mod tests {
         inbox.heed(&heeded, |have| panic!("woken again for {have:?}"));
         assert!(inbox.post(have(6, 1)), "heeded by now");
         inbox.forget(ConnId(1));
-        let mut due = Haves::default();
+        let mut due = Vec::new();
         inbox.take_due(Time::NEVER, |_| true, &mut due);
-        assert_eq!(due.all(), [other]);
+        assert_eq!(due, [other]);
     }
 }

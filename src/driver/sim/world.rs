@@ -26,7 +26,7 @@ use crate::driver::sim::{Effort, Fault, Options};
 use crate::event::{self, Record};
 use crate::id::{InfoHash, PeerIndex};
 use crate::peer::policy::Policy;
-use crate::peer::{Action, Haves, Input, Peer};
+use crate::peer::{Action, Have, Input, Peer};
 use crate::rng::{Entity, Purpose, Stream};
 use crate::scenario::Scenario;
 use crate::scenario::population::Population;
@@ -82,7 +82,7 @@ pub struct World {
     /// Empty between steps; kept so that a step allocates nothing.
     actions: Vec<Action>,
     inputs: VecDeque<Input>,
-    due: Haves,
+    due: Vec<Have>,
     pub(super) effort: Effort,
 }
 
@@ -132,7 +132,7 @@ impl World {
             touched: Vec::new(),
             actions: Vec::new(),
             inputs: VecDeque::new(),
-            due: Haves::default(),
+            due: Vec::new(),
             effort: Effort::default(),
         };
         for peer in world.everybody() {
@@ -243,7 +243,7 @@ impl World {
                     self.input(
                         peer,
                         match answer {
-                            Ok(response) => Input::Announced { tracker, response: *response },
+                            Ok(response) => Input::Announced { tracker, response },
                             Err(reason) => Input::AnnounceFailed { tracker, reason },
                         },
                     );

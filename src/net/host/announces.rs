@@ -87,7 +87,7 @@ impl Host {
         answer: Result<AnnounceResponse, Box<str>>,
     ) {
         let input = match answer {
-            Ok(response) => Input::Announced { tracker, response },
+            Ok(response) => Input::Announced { tracker, response: Box::new(response) },
             Err(reason) => Input::AnnounceFailed { tracker, reason },
         };
         self.input(now, input);

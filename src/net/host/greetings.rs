@@ -151,7 +151,7 @@ impl Host {
             return;
         }
         if self.stay == Stay::Present {
-            self.input(now, Input::Connected { conn: lane.conn, remote });
+            self.input(now, Input::Connected { conn: lane.conn, remote: Box::new(remote) });
         } else {
             self.forget(lane);
         }

@@ -26,7 +26,7 @@ impl Host {
                 }
                 Action::Store { block, payload } => self.keep(block, payload),
                 Action::Verify { piece, digests } => self.verify(piece, digests),
-                Action::Announce { tracker, request } => self.announces.push(tracker, request),
+                Action::Announce { tracker, request } => self.announces.push(tracker, *request),
                 Action::Emit(event) => self.record(now, event),
             }
         }

@@ -216,7 +216,7 @@ impl Companion {
         if sums != self.sums {
             let [downloaded, uploaded, wasted] =
                 std::array::from_fn(|at| sums[at].map(|sum| sum.saturating_sub(self.sums[at].unwrap_or(0))));
-            happened.push(Event::Traffic(Traffic { downloaded, uploaded, wasted }));
+            happened.push(Event::Traffic(Box::new(Traffic { downloaded, uploaded, wasted })));
             self.sums = sums;
         }
         let was_complete = self.end.have.is_full();

@@ -25,7 +25,7 @@ impl Invariant for Requests {
                 format!("{} requests outstanding at {conn:?}", outstanding.len())
             })?;
             for block in outstanding {
-                ensure(connection.pieces().contains(block.piece), || {
+                ensure(connection.has(block.piece), || {
                     format!("asked {conn:?} for piece {}, which it lacks", block.piece)
                 })?;
                 ensure(!peer.have().contains(block.piece), || {

@@ -19,11 +19,10 @@ pub(in crate::driver::sim) struct Answer {
 }
 
 impl World {
-    pub(super) fn announce(&mut self, peer: PeerIndex, tracker: usize, request: AnnounceRequest) {
+    pub(super) fn announce(&mut self, peer: PeerIndex, tracker: usize, request: Box<AnnounceRequest>) {
         let stay = self.host(peer).stay;
         match self.announce_crossing(peer) {
             Some(at) => {
-                let request = Box::new(request);
                 self.dispatch(at, peer, peer, Parcel::Announce { peer, stay, tracker, request });
             }
             None => self.announce_times_out(peer, stay, tracker),

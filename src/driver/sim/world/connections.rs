@@ -151,13 +151,13 @@ impl World {
         }
     }
 
-    fn remote(&self, peer: PeerIndex, direction: Direction) -> RemotePeer {
+    fn remote(&self, peer: PeerIndex, direction: Direction) -> Box<RemotePeer> {
         let plan = &self.host(peer).plan;
         // All follow the same policy.
         let features =
             Features { fast: self.policy.fast_extension, extended: self.policy.extension_protocol };
         let (addr, peer_id) = (plan.virtual_addr, plan.peer_id);
-        RemotePeer { addr, peer_id, direction, features, index: Some(peer) }
+        Box::new(RemotePeer { addr, peer_id, direction, features, index: Some(peer) })
     }
 
     /// This side closes the connection; the other end hears of it after whatever is on its way there.

@@ -6,7 +6,7 @@ use crate::driver::sim::host::Host;
 use crate::driver::sim::queue::{Key, Queue};
 use crate::driver::sim::world::World;
 use crate::id::{PeerIndex, PieceIndex};
-use crate::peer::{ConnSet, Have, Haves, Input};
+use crate::peer::{ConnSet, Have, Input};
 use crate::time::Time;
 use crate::wire::message::Message;
 
@@ -73,24 +73,39 @@ impl World {
         }
     }
 
-    /// Hands over the HAVEs that came since the peer was stepped last, each with its own time.
+    /// Hands over the HAVEs that came since the peer asked for them last, each with its own time.
     pub(super) fn note_haves(&mut self, peer: PeerIndex) {
-        if self.inboxes[peer.0 as usize].is_empty() {
+        let inbox = &mut self.inboxes[peer.0 as usize];
+        if inbox.is_empty() {
             return;
         }
+        if let Some(state) = self.hosts[peer.0 as usize].peer.as_mut()
+            && self.codec.is_none()
+            && !state.minds_the_order_of_haves()
+        {
+            // Whoever heeds a HAVE was woken for it when it came.
+            let mut others = false;
+            self.effort.haves += state.note_haves(inbox.take_before(self.now, &mut others));
+            if !others {
+                return;
+            }
+        }
+        self.note_in_order(peer);
+    }
+
+    /// The same where the order matters, or where what happens at this very moment is concerned.
+    fn note_in_order(&mut self, peer: PeerIndex) {
         let mut due = std::mem::take(&mut self.due);
         self.take_due(peer, &mut due);
-        self.effort.haves += due.all().len() as u64;
+        self.put_in_order(peer, &mut due);
+        self.effort.haves += due.len() as u64;
         if let Some(state) = self.hosts[peer.0 as usize].peer.as_mut() {
+            let heeded = state.heeded_haves();
             // What has to be bytes in between is not only noted.
-            let noted = self.codec.is_none() && due.from().is_disjoint(state.heeded_haves());
-            if !noted || state.minds_the_order_of_haves() {
-                self.put_in_order(peer, &mut due);
-            }
-            if noted {
-                self.note(peer, &due);
+            if self.codec.is_none() && !due.iter().any(|have| heeded.contains(have.conn)) {
+                state.note_haves(due.iter().copied());
             } else {
-                self.hand_over_haves(peer, due.all());
+                self.hand_over_haves(peer, &due);
             }
         }
         due.clear();
@@ -98,24 +113,17 @@ impl World {
     }
 
     /// Takes what has come from the inbox.
-    fn take_due(&mut self, peer: PeerIndex, due: &mut Haves) {
+    fn take_due(&mut self, peer: PeerIndex, due: &mut Vec<Have>) {
         let (now, position) = (self.now, self.position);
         let (host, queue, connections) = (&self.hosts[peer.0 as usize], &self.queue, &self.connections);
         let has_come = |have: &Have| place(host, connections, queue, peer, have) <= position;
         self.inboxes[peer.0 as usize].take_due(now, has_come, due);
     }
 
-    fn put_in_order(&self, peer: PeerIndex, due: &mut Haves) {
+    fn put_in_order(&self, peer: PeerIndex, due: &mut [Have]) {
         let place = |have: &Have| place(self.host(peer), &self.connections, &self.queue, peer, have);
         // Only within an instant is anything else looked up.
         due.sort_by(|one, other| one.at.cmp(&other.at).then_with(|| place(one).cmp(&place(other))));
-    }
-
-    /// Where the peer only notes them, in any order.
-    fn note(&mut self, peer: PeerIndex, due: &Haves) {
-        if let Some(state) = self.host_mut(peer).peer.as_mut() {
-            state.note_haves(due);
-        }
     }
 
     /// Where the peer may act on some of them.

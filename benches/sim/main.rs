@@ -10,6 +10,7 @@ use std::hint::black_box;
 use cpu_time::ThreadTime;
 use minibit::driver::sim::{self, Effort, Options};
 use minibit::driver::{Control, Ended, Recorder};
+use minibit::id::PeerIndex;
 use minibit::event::{BlockFate, Event, Record};
 use minibit::metrics::{Participant, RunFold};
 use minibit::scenario::population::Population;
@@ -28,6 +29,10 @@ struct Counted<'a> {
 }
 
 impl Recorder for Counted<'_> {
+    fn soon(&self, peer: PeerIndex) {
+        self.fold.soon(peer);
+    }
+
     fn record(&mut self, record: &Record) {
         if let Event::Downloaded { fate: BlockFate::Useful, .. } = record.event {
             self.deliveries += 1;

@@ -3,6 +3,7 @@
 
 use crate::driver::{Ended, Stranded};
 use crate::event::{Event, Record};
+use crate::fetch;
 use crate::id::PieceIndex;
 use crate::scenario::population::PeerPlan;
 use crate::time::{Span, Time};
@@ -68,6 +69,16 @@ impl Course {
         }
         course.movable = course.peers.iter().filter(|peer| peer.wanting > 0).count() as u32;
         course
+    }
+
+    /// A record of this peer will come soon.
+    pub(crate) fn fetch(&self, peer: usize) {
+        fetch::at(&self.peers, peer);
+    }
+
+    /// This peer will verify a piece soon; to be called some time after [`fetch`](Self::fetch).
+    pub(crate) fn fetch_piece(&self, peer: usize, piece: PieceIndex) {
+        fetch::at(self.peers[peer].have.words(), piece.0 as usize / 64);
     }
 
     pub fn record(&mut self, record: &Record) {

@@ -26,6 +26,9 @@ use crate::time::{Span, Time};
 /// Takes every record of a run, in the order of `at` (virtual time: exactly; real time: as they come in).
 pub trait Recorder {
     fn record(&mut self, record: &Record);
+
+    /// Records of this peer will come soon: a hint ([`crate::fetch`]), and nothing depends on it.
+    fn soon(&self, _peer: PeerIndex) {}
 }
 
 impl Recorder for Vec<Record> {

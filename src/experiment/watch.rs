@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::driver::Recorder;
+use crate::id::PeerIndex;
 use crate::event::{Event, Record};
 use crate::time::Time;
 
@@ -101,6 +102,10 @@ pub(super) struct Watched<'a, R> {
 }
 
 impl<R: Recorder> Recorder for Watched<'_, R> {
+    fn soon(&self, peer: PeerIndex) {
+        self.inner.soon(peer);
+    }
+
     fn record(&mut self, record: &Record) {
         self.place.run.nanos.store(record.at.as_nanos(), Ordering::Relaxed);
         if record.event == Event::Completed {

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::fetch;
 use crate::id::PieceIndex;
 use crate::metrics::Millionths;
 use crate::time::{Span, Time};
@@ -67,6 +68,15 @@ impl Availability {
             least: 0,
             copies: 0,
             over_time: OverTime::default(),
+        }
+    }
+
+    /// The peer will verify a piece soon.
+    pub(super) fn fetch(&self, peer: usize) {
+        let words = self.words();
+        fetch::at(&self.whole, peer);
+        if let Some(held) = self.held.get(peer * words..(peer + 1) * words).filter(|held| held.len() <= 64) {
+            fetch::all(held);
         }
     }
 

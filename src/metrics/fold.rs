@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::driver::{Ended, Outcome, Recorder};
+use crate::fetch;
 use crate::event::{BlockFate, Event, Record, Remote, Traffic};
 use crate::id::{PeerIndex, PieceIndex};
 use crate::metrics::availability::Availability;
@@ -239,6 +240,14 @@ fn present(counts: &mut Counts, complete: bool) -> &mut u32 {
 }
 
 impl Recorder for RunFold<'_> {
+    fn soon(&self, peer: PeerIndex) {
+        let peer = peer.0 as usize;
+        fetch::at(&self.peers, peer);
+        // A row begins anywhere in a line.
+        fetch::at(&self.peers, peer + 1);
+        self.availability.fetch(peer);
+    }
+
     fn record(&mut self, record: &Record) {
         let (at, index) = (record.at, record.peer.0 as usize);
         self.records += 1;

@@ -23,6 +23,16 @@ pub enum Expected {
     Word,
 }
 
+impl Expected {
+    /// Whether HAVEs will be noted before it.
+    pub fn asks_for_haves(self) -> bool {
+        match self {
+            Expected::Block(_) | Expected::Asking | Expected::Round => true,
+            Expected::Request(_) | Expected::Upload | Expected::Word => false,
+        }
+    }
+}
+
 impl Peer {
     /// The first step: the peer itself.
     pub(crate) fn fetch(&self) {
@@ -56,8 +66,9 @@ impl Peer {
             }
             Expected::Request(piece) => fetch::at(self.have.words(), piece.0 as usize / 64),
             Expected::Asking => self.fetch_for_asking(conn),
-            Expected::Round => self.connections.fetch_holdings(),
-            Expected::Upload | Expected::Word => {}
+            Expected::Round => self.connections.fetch_for_round(),
+            Expected::Upload => self.connections.fetch_slot(self.next_served()),
+            Expected::Word => {}
         }
     }
 
@@ -71,19 +82,33 @@ impl Peer {
 
     /// The third step: what lies behind that.
     pub(crate) fn fetch_rest_for(&self, conn: Option<ConnId>, expected: Expected) {
-        let Some(connection) = conn.and_then(|conn| self.connections.get(conn)) else { return };
+        if expected == Expected::Round {
+            return self.connections.fetch_rates();
+        }
+        let conn = conn.unwrap_or_else(|| self.next_served());
+        let Some(connection) = self.connections.get(conn) else { return };
         match expected {
             Expected::Block(_) => {
                 fetch::at(&connection.outstanding, 0);
                 connection.rates.fetch();
             }
             Expected::Request(_) => fetch::at(&connection.uploads, 0),
-            Expected::Asking | Expected::Round | Expected::Upload | Expected::Word => {}
+            Expected::Upload => {
+                fetch::at(&connection.uploads, 0);
+                connection.rates.fetch();
+            }
+            Expected::Asking | Expected::Round | Expected::Word => {}
         }
     }
 
-    /// The third step: what a HAVE will change.
-    pub(crate) fn fetch_for_have(&self, have: &Have) {
-        self.connections.rows().fetch_bit(have.conn, have.piece);
+    /// The connection that is served next, as things stand.
+    pub(crate) fn next_served(&self) -> ConnId {
+        self.next_in_turn(&|_| true).unwrap_or(self.served)
+    }
+
+    /// The third step: what HAVEs will change.
+    pub(crate) fn fetch_for_haves(&self, haves: &[Have]) {
+        let rows = self.connections.rows();
+        haves.iter().for_each(|have| rows.fetch_bit(have.conn, have.piece));
     }
 }

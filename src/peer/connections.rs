@@ -111,6 +111,18 @@ impl Connections {
         fetch::all(&self.holdings);
     }
 
+    pub(crate) fn fetch_for_round(&self) {
+        fetch::all(&self.unchoked_at);
+        fetch::all(&self.places);
+        self.moving.iter().for_each(|conn| fetch::at(&self.slots, conn.0 as usize));
+    }
+
+    pub(crate) fn fetch_rates(&self) {
+        for connection in self.moving.iter().filter_map(|conn| self.get(conn)) {
+            connection.rates.fetch();
+        }
+    }
+
     pub(crate) fn fetch_sent(&self) {
         fetch::all(&self.last_sent_at);
     }
@@ -152,31 +164,43 @@ impl Connections {
         true
     }
 
-    /// The HAVEs of connections that are open, each at its time; calls `new` for every piece that was not known of its
-    /// remote. Returns how many there were.
+    /// Takes out of `waiting` the HAVEs that came before a time, on open connections; calls `new` for every piece that was
+    /// not known of its remote. Returns how many there were.
+    //
+    // Most of what a simulated peer does: everything the loop needs is looked up before it.
     #[inline]
-    pub(crate) fn gained_all(
+    pub(crate) fn note(
         &mut self,
-        haves: impl Iterator<Item = Have>,
+        waiting: &mut Vec<Have>,
+        before: Time,
         ours: &Bitfield,
         mut new: impl FnMut(PieceIndex),
     ) -> u64 {
-        let (ours, holdings) = (ours.words(), &mut self.holdings[..]);
-        let mut count = 0;
-        for Have { at, conn, piece } in haves {
-            debug_assert!(self.open.contains(conn), "a HAVE on {conn:?}, which is closed");
-            count += 1;
-            self.heard.insert(conn);
-            let holding = &mut holdings[conn.0 as usize];
+        let (mut rows, holdings, ours) = (self.rows.bits(), &mut self.holdings[..], ours.words());
+        let (mut from, mut kept) = (ConnSet::default(), 0);
+        for place in 0..waiting.len() {
+            let have = waiting[place];
+            if have.at >= before {
+                waiting[kept] = have;
+                kept += 1;
+                continue;
+            }
+            from.insert(have.conn);
+            let holding = &mut holdings[have.conn.0 as usize];
             // It may have sent something else since.
-            holding.received_at = holding.received_at.max(at);
-            if self.rows.insert(conn, piece) {
+            holding.received_at = holding.received_at.max(have.at);
+            if rows.insert(have.conn, have.piece) {
+                let (word, bit) = (have.piece.0 as usize / 64, have.piece.0 % 64);
                 holding.count += 1;
-                holding.useful += u32::from(ours[piece.0 as usize / 64] >> (piece.0 % 64) & 1 == 0);
-                new(piece);
+                holding.useful += (!ours[word] >> bit & 1) as u32;
+                new(have.piece);
             }
         }
-        count
+        let noted = waiting.len() - kept;
+        waiting.truncate(kept);
+        debug_assert!(from.is_subset_of(&self.open), "HAVEs on {from:?}, of which some are closed");
+        self.heard.insert_all(&from);
+        noted as u64
     }
 
     /// The remote has announced all it has; `useful` of that we lack.

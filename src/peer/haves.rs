@@ -39,12 +39,14 @@ impl Peer {
         self.picker.keeps_an_order()
     }
 
-    /// HAVEs came on open connections that are not [heeded](Peer::heeded_haves): what [`handle`](Peer::handle) would do
-    /// with each, which comes to nothing but noting it. Returns how many they were.
-    pub fn note_haves(&mut self, haves: impl Iterator<Item = Have>) -> u64 {
-        let (heeded, picker) = (&self.heeded_haves, &mut self.picker);
-        let haves = haves.inspect(|have| debug_assert!(!heeded.contains(have.conn), "{have:?} is heeded"));
-        let noted = self.connections.gained_all(haves, &self.have, |piece| picker.gained(piece));
+    /// Takes out of `waiting` what came before a time, and notes it: HAVEs on open connections that are not
+    /// [heeded](Peer::heeded_haves), for which [`handle`](Peer::handle) would do no more. Returns how many they were.
+    pub fn note_haves(&mut self, waiting: &mut Vec<Have>, before: Time) -> u64 {
+        let connections = self.connections.count();
+        let noted = match self.picker.counts_below(connections) {
+            Some(counts) => self.connections.note(waiting, before, &self.have, |piece| counts[piece.0 as usize] += 1),
+            None => self.connections.note(waiting, before, &self.have, |piece| self.picker.gained(piece)),
+        };
         self.totals.messages_received += noted;
         noted
     }

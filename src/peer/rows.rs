@@ -22,14 +22,45 @@ const NARROW: usize = 2;
 pub(crate) struct Rows {
     /// Of a row.
     words: usize,
+    shape: Shape,
+    all: Vec<u64>,
+}
+
+/// What it takes to find a word.
+#[derive(Clone, Copy, Debug)]
+struct Shape {
     /// How many numbers there is room for.
     numbers: usize,
     /// So many words of a row lie side by side: all, or [`NARROW`].
     side_by_side: usize,
-    /// A word's place among those side by side with it, and the bits before that.
+    /// Which bits of a word's number say its place among those side by side, and how many they are.
     place: usize,
     shift: u32,
-    all: Vec<u64>,
+}
+
+impl Shape {
+    #[inline]
+    fn at(self, conn: ConnId, word: usize) -> usize {
+        ((word >> self.shift) * self.numbers + conn.0 as usize) * self.side_by_side + (word & self.place)
+    }
+}
+
+/// The bits of all rows.
+pub(crate) struct Bits<'a> {
+    shape: Shape,
+    all: &'a mut [u64],
+}
+
+impl Bits<'_> {
+    /// Returns whether the piece is new.
+    #[inline]
+    pub(crate) fn insert(&mut self, conn: ConnId, piece: PieceIndex) -> bool {
+        let word = &mut self.all[self.shape.at(conn, piece.0 as usize / 64)];
+        let bit = 1 << (piece.0 % 64);
+        let new = *word & bit == 0;
+        *word |= bit;
+        new
+    }
 }
 
 impl Rows {
@@ -38,54 +69,50 @@ impl Rows {
         let few = u64::from(layout.pieces()) * u64::from(layout.blocks_per_piece()) <= u64::from(FEW_BLOCKS);
         let (side_by_side, place, shift) =
             if few && words > NARROW { (NARROW, NARROW - 1, NARROW.ilog2()) } else { (words, usize::MAX, 31) };
-        Rows { words, numbers: 0, side_by_side, place, shift, all: Vec::new() }
+        Rows { words, shape: Shape { numbers: 0, side_by_side, place, shift }, all: Vec::new() }
     }
 
     /// Numbers below this have room.
     pub(crate) fn room(&self) -> usize {
-        self.numbers
+        self.shape.numbers
     }
 
     /// Makes room for numbers below this. Nobody has anything there.
     pub(crate) fn make_room(&mut self, numbers: usize) {
-        let tiles = self.words.div_ceil(self.side_by_side.max(1));
-        let (before, after) = (self.numbers * self.side_by_side, numbers * self.side_by_side);
+        let tiles = self.words.div_ceil(self.shape.side_by_side.max(1));
+        let (before, after) = (self.shape.numbers * self.shape.side_by_side, numbers * self.shape.side_by_side);
         let mut all = Vec::with_capacity(tiles * after);
         for tile in 0..tiles {
             all.extend_from_slice(&self.all[tile * before..][..before]);
             all.resize((tile + 1) * after, 0);
         }
-        (self.numbers, self.all) = (numbers, all);
+        (self.shape.numbers, self.all) = (numbers, all);
     }
 
     #[inline]
     fn at(&self, conn: ConnId, word: usize) -> usize {
-        ((word >> self.shift) * self.numbers + conn.0 as usize) * self.side_by_side + (word & self.place)
+        self.shape.at(conn, word)
     }
 
-    fn place_of(&self, conn: ConnId, piece: PieceIndex) -> (usize, u64) {
-        (self.at(conn, piece.0 as usize / 64), 1 << (piece.0 % 64))
+    /// All bits, for many to be put in.
+    #[inline]
+    pub(crate) fn bits(&mut self) -> Bits<'_> {
+        Bits { shape: self.shape, all: &mut self.all }
     }
 
     /// Returns whether the piece is new.
-    #[inline]
     pub(crate) fn insert(&mut self, conn: ConnId, piece: PieceIndex) -> bool {
-        let (at, bit) = self.place_of(conn, piece);
-        let word = &mut self.all[at];
-        let new = *word & bit == 0;
-        *word |= bit;
-        new
+        self.bits().insert(conn, piece)
     }
 
     pub(crate) fn contains(&self, conn: ConnId, piece: PieceIndex) -> bool {
-        let (at, bit) = self.place_of(conn, piece);
-        self.all[at] & bit != 0
+        self.all[self.at(conn, piece.0 as usize / 64)] >> (piece.0 % 64) & 1 == 1
     }
 
     /// A remote's words; `gathered` is where they are put together if they do not lie so.
     #[inline]
     pub(crate) fn row<'a>(&'a self, conn: ConnId, gathered: &'a mut Vec<u64>) -> &'a [u64] {
-        if self.side_by_side >= self.words {
+        if self.shape.side_by_side >= self.words {
             return &self.all[conn.0 as usize * self.words..][..self.words];
         }
         gathered.clear();
@@ -112,15 +139,15 @@ impl Rows {
     /// The words for these pieces of all numbers, so many words apart, and which of them it is.
     fn column(&self, piece: PieceIndex) -> (Range<usize>, usize) {
         let word = piece.0 as usize / 64;
-        let length = self.numbers * self.side_by_side;
-        let first = (word >> self.shift) * length;
-        (first..first + length, word & self.place)
+        let length = self.shape.numbers * self.shape.side_by_side;
+        let first = (word >> self.shape.shift) * length;
+        (first..first + length, word & self.shape.place)
     }
 
     /// Whose rows have the piece. Without a branch on what each has: nothing predicts that.
     pub(crate) fn having(&self, piece: PieceIndex) -> ConnSet {
         let (column, place) = self.column(piece);
-        let (apart, bit) = (self.side_by_side, piece.0 % 64);
+        let (apart, bit) = (self.shape.side_by_side, piece.0 % 64);
         // Said once, so that it need not be looked at for each.
         assert!(place < apart, "word {place} of {apart} side by side");
         let of_each = |rows: &[u64]| rows.chunks_exact(apart).rev().fold(0, |set, row| set << 1 | row[place] >> bit & 1);
@@ -129,7 +156,7 @@ impl Rows {
 
     /// What [`row`](Self::row) looks at will be looked at soon.
     pub(crate) fn fetch_row(&self, conn: ConnId) {
-        let step = self.side_by_side.min(fetch::LINE / size_of::<u64>());
+        let step = self.shape.side_by_side.min(fetch::LINE / size_of::<u64>());
         for word in (0..self.words).step_by(step.max(1)) {
             fetch::at(&self.all, self.at(conn, word));
         }
@@ -138,7 +165,7 @@ impl Rows {
     /// The same of [`having`](Self::having).
     pub(crate) fn fetch_column(&self, piece: PieceIndex) {
         let (column, place) = self.column(piece);
-        let step = self.side_by_side.max(fetch::LINE / size_of::<u64>());
+        let step = self.shape.side_by_side.max(fetch::LINE / size_of::<u64>());
         for at in (column.start + place..column.end).step_by(step) {
             fetch::at(&self.all, at);
         }
@@ -165,9 +192,8 @@ mod tests {
     fn rows_are_the_same_however_they_lie() {
         let pieces = 300;
         let mut both = [layout(pieces, 2), layout(pieces, 1)].map(|layout| Rows::new(&layout));
-        both[1].side_by_side = both[1].words;
-        (both[1].place, both[1].shift) = (usize::MAX, 31);
-        assert!(both[0].side_by_side < both[0].words);
+        both[1].shape = Shape { numbers: 0, side_by_side: both[1].words, place: usize::MAX, shift: 31 };
+        assert!(both[0].shape.side_by_side < both[0].words);
         for rows in &mut both {
             for numbers in [8, 16, 80] {
                 rows.make_room(numbers);

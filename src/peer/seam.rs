@@ -189,6 +189,15 @@ impl ConnSet {
         self.high.fill(0);
     }
 
+    /// Puts in all of the other set.
+    pub(crate) fn insert_all(&mut self, other: &ConnSet) {
+        if other.high.is_empty() {
+            self.low |= other.low;
+        } else {
+            *self = self.union(other);
+        }
+    }
+
     pub fn is_empty(&self) -> bool {
         self.words().all(|word| word == 0)
     }

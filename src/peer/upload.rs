@@ -46,7 +46,7 @@ impl Peer {
     }
 
     /// Round-robin over those who wait and can take data.
-    fn next_in_turn(&self, ready: &dyn Fn(ConnId) -> bool) -> Option<ConnId> {
+    pub(super) fn next_in_turn(&self, ready: &dyn Fn(ConnId) -> bool) -> Option<ConnId> {
         let waiting = &self.connections.uploading;
         let later = waiting.iter().filter(|conn| *conn > self.served);
         later.chain(waiting.iter().filter(|conn| *conn <= self.served)).find(|conn| ready(*conn))
@@ -98,28 +98,25 @@ impl Peer {
 
     /// Whoever wants or has a slot.
     fn candidates(&self, now: Time, candidates: &mut SmallVec<[Candidate; 64]>) {
-        let (interested, unchoked) = (&self.connections.interested, &self.connections.unchoked);
-        let rare = self.choker.wants_rarity().then(|| self.rare_pieces());
         let (connections, moving) = (&self.connections, &self.connections.moving);
-        let candidate = |conn| {
+        let rare = self.choker.wants_rarity().then(|| self.rare_pieces());
+        for conn in connections.interested.union(&connections.unchoked).iter() {
             // Of most there is nothing to look at: no block has come or gone lately.
             let flow = if moving.contains(conn) { connections.get(conn) } else { None };
-            Candidate {
+            let score = |rare| rarity_score(rare, connections.pieces(conn, &mut Vec::new()));
+            candidates.push(Candidate {
                 conn,
-                interested: interested.contains(conn),
-                unchoked: unchoked.contains(conn),
+                interested: connections.interested.contains(conn),
+                unchoked: connections.unchoked.contains(conn),
                 snubbed: connections.snubbed.contains(conn),
                 received: flow.map_or(0, |flow| flow.rates.received(now)),
                 sent: flow.map_or(0, |flow| flow.rates.sent(now)),
-                rare: rare.as_ref().map_or(0, |rare| rarity_score(rare, connections.pieces(conn, &mut Vec::new()))),
+                rare: rare.as_ref().map_or(0, score),
                 unchoked_at: connections.unchoked_at(conn),
                 pending: connections.uploading.contains(conn),
                 place: connections.place(conn),
-            }
-        };
-        let concerned = interested.union(unchoked);
-        let concerned = concerned.iter().map(candidate);
-        candidates.extend(concerned);
+            });
+        }
     }
 
     /// The pieces that few of the peers we know hold (the assignment's rule).

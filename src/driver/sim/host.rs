@@ -108,8 +108,10 @@ impl Host {
     }
 
     /// What sending and answering takes, once the host itself is there.
-    pub(super) fn fetch_for(&self, expected: Expected) {
-        fetch::all(&self.slots);
+    pub(super) fn fetch_for(&self, conn: Option<ConnId>, expected: Expected) {
+        if let Some(conn) = conn {
+            fetch::at(&self.slots, conn.0 as usize);
+        }
         if matches!(expected, Expected::Block(_)) {
             fetch::all(&self.fars);
             fetch::all(self.have.words());

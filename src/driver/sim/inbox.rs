@@ -39,6 +39,11 @@ impl Inbox {
         &self.waiting
     }
 
+    /// The same, to be taken from.
+    pub(super) fn waiting_mut(&mut self) -> &mut Vec<Have> {
+        &mut self.waiting
+    }
+
     /// No HAVE has still to be handed over.
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
@@ -48,16 +53,6 @@ impl Inbox {
     /// at this very moment only what `has_come` says.
     pub(super) fn take_due(&mut self, now: Time, has_come: impl Fn(&Have) -> bool, due: &mut Vec<Have>) {
         due.extend(self.waiting.extract_if(.., |have| have.at < now || (have.at == now && has_come(have))));
-    }
-
-    /// Takes out what has come before `now`, in the order in which it was sent; `at_once` is set if anything else comes
-    /// at this very moment.
-    #[inline]
-    pub(super) fn take_before(&mut self, now: Time, at_once: &mut bool) -> impl Iterator<Item = Have> {
-        self.waiting.extract_if(.., move |have| {
-            *at_once |= have.at == now;
-            have.at < now
-        })
     }
 
     /// Whether a HAVE of this connection has not been handed over yet.

@@ -113,6 +113,9 @@ impl World {
                 (self.now, self.position) = (limit, Key::end_of(limit));
                 return Ok(Ended::TimeLimit);
             }
+            if let Some(peer) = self.due_soon() {
+                recorder.soon(peer);
+            }
             self.advance();
             self.hand_over(recorder, invariants.as_deref_mut())?;
         }

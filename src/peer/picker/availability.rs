@@ -41,6 +41,14 @@ impl Availability {
         &self.counts
     }
 
+    /// The counts while they are narrow, and stay so whatever up to so many connections have.
+    pub(super) fn narrow_counts_below(&mut self, connections: u32) -> Option<&mut [u8]> {
+        match &mut self.counts {
+            Counts::Narrow(rows) if connections < MOST_NARROW.into() => Some(rows.as_flattened_mut()),
+            Counts::Narrow(_) | Counts::Wide(_) => None,
+        }
+    }
+
     /// The counts once they are [wide](Self::widen); until then no rows.
     pub(super) fn wide_rows(&self) -> &[Row] {
         match &self.counts {

@@ -177,6 +177,12 @@ impl Picker {
         self.count_changed(piece, count - 1, count);
     }
 
+    /// How many have each piece, complete remotes left out, to count further in where nothing else depends on it: only while
+    /// there are so few `connections` that the counts suffice, and no order.
+    pub(crate) fn counts_below(&mut self, connections: u32) -> Option<&mut [u8]> {
+        if self.order.is_some() { None } else { self.availability.narrow_counts_below(connections) }
+    }
+
     /// A connection that had joined no longer has a piece (BEP 54's `lt_donthave`).
     pub fn dropped(&mut self, piece: PieceIndex) {
         let count = self.availability.lower(piece);

@@ -23,25 +23,50 @@ const REST: usize = 0;
 
 impl World {
     pub(super) fn look_ahead(&self) {
-        if let Some(event) = self.queue.ahead(PARCEL) {
+        static D: std::sync::OnceLock<[usize; 4]> = std::sync::OnceLock::new();
+        #[allow(non_snake_case)]
+        let [pp, cc, ss, rr] = *D.get_or_init(|| {
+            let v: Vec<usize> = std::env::var("DIST").unwrap_or("6,4,2,0".into()).split(',').map(|x| x.parse().unwrap()).collect();
+            v.try_into().unwrap()
+        });
+        if let Some(event) = self.queue.ahead(pp) {
             self.fetch_parcel(event);
         }
-        if let Some(event) = self.queue.ahead(CONNECTION) {
+        if let Some(event) = self.queue.ahead(cc) {
             self.fetch_connection(event);
         }
-        if let Some((peer, conn, expected)) = self.queue.ahead(STATE).and_then(|event| self.expected(event)) {
+        if let Some((peer, conn, expected)) = self.queue.ahead(ss).and_then(|event| self.expected(event)) {
             let host = self.host(peer);
-            host.fetch_for(expected);
-            self.inboxes[peer.0 as usize].fetch_waiting();
+            host.fetch_for(conn, expected);
+            self.course.fetch(peer.0 as usize);
+            if expected.asks_for_haves() {
+                self.inboxes[peer.0 as usize].fetch_waiting();
+            }
             if let Some(state) = &host.peer {
                 state.fetch_for(conn, expected);
             }
         }
-        if let Some((peer, conn, expected)) = self.queue.ahead(REST).and_then(|event| self.expected(event))
+        if let Some((peer, conn, expected)) = self.queue.ahead(rr).and_then(|event| self.expected(event))
             && let Some(state) = &self.host(peer).peer
         {
             state.fetch_rest_for(conn, expected);
-            self.inboxes[peer.0 as usize].waiting().iter().for_each(|have| state.fetch_for_have(have));
+            if let Expected::Block(piece) = expected {
+                self.course.fetch_piece(peer.0 as usize, piece);
+            }
+            if let Some((link, _)) = self.host(peer).link(state.next_served()) {
+                self.connections.fetch(link);
+            }
+            if expected.asks_for_haves() {
+                state.fetch_for_haves(self.inboxes[peer.0 as usize].waiting());
+            }
+        }
+    }
+
+    /// To whom one of the next events happens.
+    pub(in crate::driver::sim) fn due_soon(&self) -> Option<PeerIndex> {
+        match self.queue.ahead(STATE)? {
+            Event::Arrival { peer, .. } | Event::UplinkFree { peer, .. } => Some(*peer),
+            _ => None,
         }
     }
 

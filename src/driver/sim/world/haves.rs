@@ -84,9 +84,8 @@ impl World {
             && !state.minds_the_order_of_haves()
         {
             // Whoever heeds a HAVE was woken for it when it came.
-            let mut others = false;
-            self.effort.haves += state.note_haves(inbox.take_before(self.now, &mut others));
-            if !others {
+            self.effort.haves += state.note_haves(inbox.waiting_mut(), self.now);
+            if !inbox.waiting().iter().any(|have| have.at == self.now) {
                 return;
             }
         }
@@ -103,7 +102,7 @@ impl World {
             let heeded = state.heeded_haves();
             // What has to be bytes in between is not only noted.
             if self.codec.is_none() && !due.iter().any(|have| heeded.contains(have.conn)) {
-                state.note_haves(due.iter().copied());
+                state.note_haves(&mut due, Time::NEVER);
             } else {
                 self.hand_over_haves(peer, &due);
             }

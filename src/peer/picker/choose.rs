@@ -123,8 +123,8 @@ impl Picker {
         eligible: &Eligible<'_>,
         rng: &mut Stream,
     ) -> Option<PieceIndex> {
-        let survey = Survey::of(rows, eligible);
+        let mut survey = Survey::of(rows, eligible);
         let least = survey.fewest()?.into();
-        self.one_started(least, eligible, rng).or_else(|| survey.one(eligible, rng))
+        self.one_started(least, eligible, rng).or_else(|| survey.one(rng))
     }
 }

@@ -84,16 +84,24 @@ pub(super) fn any_of_eight(fitting: u64, rng: &mut Stream) -> usize {
     positions[nth as usize % 8].into()
 }
 
-/// Position of the `nth` set bit, counted from 0. There must be one. Halved and looked up, because nothing predicts the end of
-/// a loop over `nth` bits.
+/// Position of the `nth` set bit, counted from 0. There must be one. Bytes are counted side by side and the last step looked up,
+/// because nothing predicts the end of a loop over `nth` bits.
+#[inline]
 pub(super) fn nth_bit(word: u64, nth: u32) -> u32 {
-    let (mut word, mut nth, mut at) = (word, nth, 0);
-    for half in [32, 16, 8] {
-        let low = (word & ((1 << half) - 1)).count_ones();
-        let (skipped, bits) = if nth < low { (0, 0) } else { (low, half) };
-        (word, nth, at) = (word >> bits, nth - skipped, at + bits);
-    }
-    at + u32::from(NTH[word as usize % 256][nth as usize % 8])
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHEST: u64 = 0x80 * ONES;
+    const EVEN_BITS: u64 = 0x55 * ONES;
+    const LOW_PAIRS: u64 = 0x33 * ONES;
+    const LOW_FOURS: u64 = 0x0f * ONES;
+    let pairs = word - ((word >> 1) & EVEN_BITS);
+    let fours = (pairs & LOW_PAIRS) + ((pairs >> 2) & LOW_PAIRS);
+    let counts = (fours + (fours >> 4)) & LOW_FOURS;
+    // Every byte: the set bits in it and below.
+    let up_to = counts.wrapping_mul(ONES);
+    let passed = (((u64::from(nth) * ONES) | HIGHEST) - up_to) & HIGHEST;
+    let at = (passed >> 7).wrapping_mul(ONES) >> 56 << 3;
+    let below = (up_to << 8) >> at & 0xff;
+    (at + u64::from(NTH[(word >> at) as usize % 256][(u64::from(nth) - below) as usize % 8])) as u32
 }
 
 #[cfg(test)]

@@ -26,6 +26,14 @@ impl Eligible<'_> {
         if self.kept.is_empty() { word } else { self.without_kept(word, at) }
     }
 
+    /// All of its words.
+    #[inline]
+    pub(super) fn all_words(&self) -> impl Iterator<Item = u64> + '_ {
+        let words = self.asker.iter().zip(self.free.words()).map(|(asker, free)| asker & free);
+        let kept = !self.kept.is_empty();
+        words.enumerate().map(move |(at, word)| if kept { self.without_kept(word, at) } else { word })
+    }
+
     #[cold]
     fn without_kept(&self, word: u64, at: usize) -> u64 {
         let kept = self.kept.iter().filter(|piece| piece.0 as usize / 64 == at);

@@ -8,7 +8,7 @@
 //! have no rank. A change of rank swaps a piece over the borders between; who comes or goes does so at the nearer end.
 
 use super::rarest::fewest_holders;
-use super::rows::{Row, that_match};
+use super::rows::{Count, Row};
 use crate::id::PieceIndex;
 
 #[derive(Clone, Debug, Default)]
@@ -204,8 +204,8 @@ impl Order {
     fn gather(&mut self, floor: u16, limit: u16, wanted: Wanted<'_>) -> bool {
         let (begin, top) = (self.row.len(), rank(limit, false));
         for (at, (row, &free)) in wanted.rows.iter().zip(wanted.free).enumerate() {
-            let matching = |count: u16| count.wrapping_sub(floor) <= limit - floor;
-            let mut word = if free == 0 { 0 } else { free & that_match(row, matching) };
+            let mut word =
+                if free == 0 { 0 } else { free & u16::at_most(row, limit) & !u16::below(row, floor) };
             while word != 0 {
                 let piece = PieceIndex(at as u32 * 64 + word.trailing_zeros());
                 self.places[piece.0 as usize] = self.row.len() as u32;

@@ -1,128 +1,155 @@
 //! The masked minimum: which eligible pieces have the fewest holders, straight from the counts.
 //!
-//! Two passes over counts and words, no state to keep up: the whole picker of small torrents, and the bounded worst
+//! One pass over counts and words, no state to keep up: the whole picker of small torrents, and the bounded worst
 //! case of large ones.
+
+use smallvec::SmallVec;
 
 use super::draw::{nth_bit, share};
 use super::eligible::Eligible;
-use super::rows::{Count, Fewest, LANES, Nearness, Row, nearness, with_holders};
+use super::rows::{self, Count, Row};
 use crate::id::PieceIndex;
 use crate::rng::Stream;
 
-/// Rows looked at together when ties are counted: 4,096 pieces.
+/// Rows of which one draw is made: 4,096 pieces.
 const TOGETHER: usize = 64;
 
 /// The smallest count of at least `floor` over the eligible pieces.
 pub(super) fn fewest_holders(rows: &[Row], floor: u16, eligible: impl Fn(usize) -> u64) -> Option<u16> {
-    let mut fewest = Fewest::of_at_least(floor);
+    let mut fewest = u16::LIMIT;
     for (at, row) in rows.iter().enumerate() {
         let word = eligible(at);
         if word != 0 {
-            fewest.look_at(row, word);
+            let fewer = word & u16::below(row, fewest) & !u16::below(row, floor);
+            if fewer != 0 {
+                fewest = rows::rarest(row, fewer).0;
+            }
         }
     }
-    fewest.result()
+    (fewest < u16::LIMIT).then_some(fewest)
 }
 
-/// What one look at all counts has shown: the fewest holders of an eligible piece, and about where such pieces are.
+/// What one look at all counts shows: the fewest holders of an eligible piece, and which pieces have so few.
+//
+// It is looked into where it was made: moving its room for ties costs more than a row.
 pub(super) struct Survey<'a, C> {
     rows: &'a [Row<C>],
-    /// Of the first rows, which are all where this is the picker of a small torrent.
-    nearest: [Nearness<C>; TOGETHER],
-    fewest: Option<C>,
+    eligible: &'a Eligible<'a>,
+    fewest: C,
+    ties: Ties,
 }
 
 impl<'a, C: Count> Survey<'a, C> {
-    pub(super) fn of(rows: &'a [Row<C>], eligible: &Eligible<'_>) -> Survey<'a, C> {
-        let none = [C::from(0); LANES];
-        let (mut nearest, mut overall) = ([none; TOGETHER], none);
-        for (at, row) in rows.iter().enumerate() {
-            let word = eligible.word(at);
+    #[inline(always)]
+    pub(super) fn of(rows: &'a [Row<C>], eligible: &'a Eligible<'a>) -> Survey<'a, C> {
+        Survey { rows, eligible, fewest: C::LIMIT, ties: Ties::default() }
+    }
+
+    /// The fewest holders; `None` where no piece is eligible.
+    #[inline(always)]
+    pub(super) fn fewest(&mut self) -> Option<C> {
+        for (at, (row, word)) in self.rows.iter().zip(self.eligible.all_words()).enumerate() {
             if word != 0 {
-                let here = nearness(row, word);
-                overall = nearer(overall, here);
-                if let Some(nearest) = nearest.get_mut(at) {
-                    *nearest = here;
+                let few = word & C::at_most(row, self.fewest);
+                if few != 0 {
+                    self.take_in(at, row, few);
                 }
             }
         }
-        let nearest_of_all = overall.into_iter().fold(C::from(0), C::max);
-        let fewest = (nearest_of_all > C::from(0)).then(|| C::LIMIT.wrapping_sub(nearest_of_all));
-        Survey { rows, nearest, fewest }
+        (self.fewest < C::LIMIT).then_some(self.fewest)
     }
 
-    /// `None` where no piece is eligible.
-    pub(super) fn fewest(&self) -> Option<C> {
-        self.fewest
+    /// Pieces that have no more holders than the fewest so far.
+    #[inline(always)]
+    fn take_in(&mut self, at: usize, row: &Row<C>, few: u64) {
+        let fewer = few & C::below(row, self.fewest);
+        if fewer == 0 {
+            self.ties.add(at, few);
+        } else {
+            let (fewest, rarest) = rows::rarest(row, fewer);
+            self.fewest = fewest;
+            self.ties.clear();
+            self.ties.add(at, rarest);
+        }
     }
 
-    /// A uniform one of the eligible pieces with the fewest holders.
-    pub(super) fn one(&self, eligible: &Eligible<'_>, rng: &mut Stream) -> Option<PieceIndex> {
-        let holders = self.fewest?;
-        let nearest = C::LIMIT.wrapping_sub(holders);
+    /// After that, a uniform one of the eligible pieces with so many.
+    #[inline(always)]
+    pub(super) fn one(&self, rng: &mut Stream) -> Option<PieceIndex> {
+        if self.ties.others { self.one_of_many(rng) } else { self.ties.one(rng) }
+    }
+
+    /// The same where not all ties were kept.
+    #[cold]
+    #[inline(never)]
+    fn one_of_many(&self, rng: &mut Stream) -> Option<PieceIndex> {
         let (mut seen, mut chosen) = (0, None);
         for (group, rows) in self.rows.chunks(TOGETHER).enumerate() {
             let mut ties = Ties::default();
-            for (at, row) in rows.iter().enumerate() {
-                let place = group * TOGETHER + at;
-                if self.nearest.get(place).is_none_or(|lanes| holds(lanes, nearest)) {
-                    ties.add(place, eligible.word(place) & with_holders(row, holders));
-                }
+            for (place, row) in (group * TOGETHER..).zip(rows) {
+                ties.add(place, self.eligible.word(place) & C::exactly(row, self.fewest));
             }
-            seen += u64::from(ties.count);
-            let share = if ties.count == 0 { None } else { share(ties.count, seen, rng) };
-            chosen = share.and_then(|nth| ties.nth(nth)).or(chosen);
+            chosen = any_of(&ties.rows, &mut seen, rng).or(chosen);
         }
         chosen
     }
 }
 
-/// Pieces that tie, by the few rows they are in.
+/// Pieces that tie, by the few rows they are in, ascending.
+#[derive(Default)]
 struct Ties {
-    rows: [(usize, u64); TOGETHER],
-    len: usize,
-    count: u32,
+    rows: SmallVec<[Tied; TOGETHER]>,
+    /// There are rows that found no room.
+    others: bool,
 }
 
-impl Default for Ties {
-    fn default() -> Ties {
-        Ties { rows: [(0, 0); TOGETHER], len: 0, count: 0 }
-    }
+struct Tied {
+    row: u32,
+    count: u32,
+    word: u64,
 }
 
 impl Ties {
     #[inline]
+    fn clear(&mut self) {
+        self.rows.clear();
+        self.others = false;
+    }
+
+    #[inline(always)]
     fn add(&mut self, row: usize, word: u64) {
-        self.rows[self.len] = (row, word);
-        self.len += 1;
-        self.count += word.count_ones();
-    }
-
-    /// The `nth` of them, counted from 0.
-    #[inline]
-    fn nth(&self, nth: u32) -> Option<PieceIndex> {
-        let mut left = nth;
-        for &(row, word) in &self.rows[..self.len] {
-            let here = word.count_ones();
-            if left < here {
-                return Some(PieceIndex(row as u32 * 64 + nth_bit(word, left)));
-            }
-            left -= here;
+        if self.rows.len() < TOGETHER {
+            self.rows.push(Tied { row: row as u32, count: word.count_ones(), word });
+        } else {
+            self.others = true;
         }
-        None
+    }
+
+    #[inline]
+    fn one(&self, rng: &mut Stream) -> Option<PieceIndex> {
+        let group = |tied: &Tied| tied.row as usize / TOGETHER;
+        let (mut seen, mut chosen) = (0, None);
+        for rows in self.rows.chunk_by(|one, next| group(one) == group(next)) {
+            chosen = any_of(rows, &mut seen, rng).or(chosen);
+        }
+        chosen
     }
 }
 
+/// A uniform one of the pieces in these rows, if they take the choice over from all that were `seen` before.
 #[inline]
-fn nearer<C: Count>(mut nearest: Nearness<C>, other: Nearness<C>) -> Nearness<C> {
-    for (nearest, other) in nearest.iter_mut().zip(other) {
-        *nearest = (*nearest).max(other);
+fn any_of(rows: &[Tied], seen: &mut u64, rng: &mut Stream) -> Option<PieceIndex> {
+    let count = rows.iter().map(|tied| tied.count).sum();
+    if count == 0 {
+        return None;
     }
-    nearest
-}
-
-/// Without the branches of a search: there are sixteen.
-#[inline]
-fn holds<C: Count>(lanes: &Nearness<C>, nearness: C) -> bool {
-    lanes.iter().fold(false, |any, lane| any | (*lane == nearness))
+    *seen += u64::from(count);
+    let mut left = share(count, *seen, rng)?;
+    for tied in rows {
+        if left < tied.count {
+            return Some(PieceIndex(tied.row * 64 + nth_bit(tied.word, left)));
+        }
+        left -= tied.count;
+    }
+    None
 }

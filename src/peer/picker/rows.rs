@@ -1,13 +1,14 @@
 //! Sixty-four holder counts beside one word of a bitfield: the loops that every pass over all pieces is made of.
 //!
-//! A word's bytes become masks over eight counts through a table, and every loop runs over so many counts without a branch: the
-//! form that compilers turn into vector instructions on every machine.
+//! Comparisons take sixteen counts at once and gather the answers of a row in a word, to be combined with words of bitfields.
+
+use wide::{i16x8, u8x16};
 
 /// The holders of 64 successive pieces.
 pub(super) type Row<C = u16> = [C; 64];
 
 /// A number of holders: a byte where it can be one, for a swarm's pickers to be small and quick to look through.
-pub(super) trait Count: Copy + Ord + From<u8> + Into<u16> + 'static {
+pub(super) trait Count: Copy + Ord + Into<u16> + 'static {
     /// Counts stay below this.
     const LIMIT: Self;
 
@@ -16,11 +17,20 @@ pub(super) trait Count: Copy + Ord + From<u8> + Into<u16> + 'static {
 
     fn wrapping_add(self, other: Self) -> Self;
     fn wrapping_sub(self, other: Self) -> Self;
-    fn masked(self, mask: Self) -> Self;
+
+    /// The pieces of a row with `holders` holders or fewer, as a word.
+    fn at_most(row: &Row<Self>, holders: Self) -> u64;
+    /// The pieces with fewer holders.
+    fn below(row: &Row<Self>, holders: Self) -> u64;
+
+    /// The pieces with exactly `holders` holders.
+    fn exactly(row: &Row<Self>, holders: Self) -> u64 {
+        Self::at_most(row, holders) & !Self::below(row, holders)
+    }
 }
 
 macro_rules! count {
-    ($number:ty, $limit:expr) => {
+    ($number:ty, $limit:expr, $at_most:path, $below:path) => {
         impl Count for $number {
             const LIMIT: $number = $limit;
             const MASKS: &'static [[$number; 8]; 256] = &{
@@ -46,15 +56,64 @@ macro_rules! count {
             }
 
             #[inline]
-            fn masked(self, mask: $number) -> $number {
-                self & mask
+            fn at_most(row: &Row<$number>, holders: $number) -> u64 {
+                $at_most(row, holders)
+            }
+
+            #[inline]
+            fn below(row: &Row<$number>, holders: $number) -> u64 {
+                $below(row, holders)
             }
         }
     };
 }
 
-count!(u8, u8::MAX);
-count!(u16, i16::MAX as u16);
+count!(u8, u8::MAX, bytes_at_most, bytes_below);
+count!(u16, i16::MAX as u16, pairs_at_most, pairs_below);
+
+// Baseline x86-64 orders only signed bytes, but knows the greater of two without a sign.
+
+#[inline]
+fn bytes_at_most(row: &Row<u8>, holders: u8) -> u64 {
+    let holders = u8x16::splat(holders);
+    gather(row.as_chunks::<16>().0, |counts| u8x16::new(*counts).max(holders).simd_eq(holders))
+}
+
+#[inline]
+fn bytes_below(row: &Row<u8>, holders: u8) -> u64 {
+    let holders = u8x16::splat(holders);
+    !gather(row.as_chunks::<16>().0, |counts| {
+        let counts = u8x16::new(*counts);
+        counts.max(holders).simd_eq(counts)
+    })
+}
+
+#[inline]
+fn pairs_at_most(row: &Row<u16>, holders: u16) -> u64 {
+    no_greater(row, holders as i16)
+}
+
+#[inline]
+fn pairs_below(row: &Row<u16>, holders: u16) -> u64 {
+    no_greater(row, holders as i16 - 1)
+}
+
+/// The counts up to `limit`, by what is left of each above it: whether there is anything is told as well by a byte, to
+/// which all that is negative comes as 0. Below their limit counts are the same numbers with a sign.
+#[inline]
+fn no_greater(row: &Row<u16>, limit: i16) -> u64 {
+    let limit = i16x8::splat(limit);
+    let above = |counts: &[u16; 8]| i16x8::new(counts.map(|count| count as i16)) - limit;
+    gather(row.as_chunks::<8>().0.as_chunks::<2>().0, |[low, high]| {
+        u8x16::narrow_i16x8(above(low), above(high)).simd_eq(u8x16::ZERO)
+    })
+}
+
+/// Makes a word of four times sixteen lanes: a bit set where all bits of a lane are.
+#[inline]
+fn gather<T>(parts: &[T], lanes: impl Fn(&T) -> u8x16) -> u64 {
+    parts.iter().rev().fold(0, |word, part| word << 16 | u64::from(lanes(part).to_bitmask()))
+}
 
 /// One more holder for the pieces of `word`.
 pub(super) fn raise<C: Count>(row: &mut Row<C>, word: u64) {
@@ -74,81 +133,18 @@ pub(super) fn lower<C: Count>(row: &mut Row<C>, word: u64) {
     }
 }
 
-/// The pieces with exactly `holders` holders, as a word.
-#[inline]
-pub(super) fn with_holders<C: Count>(row: &Row<C>, holders: C) -> u64 {
-    that_match(row, |count| count == holders)
-}
-
-/// The pieces whose holders match, as a word.
-#[inline]
-pub(super) fn that_match<C: Count>(row: &Row<C>, matches: impl Fn(C) -> bool) -> u64 {
-    // Most rows have none, and that is cheaper to see.
-    let none = C::from(0);
-    let matching = row.iter().fold(none, |sum, count| sum.wrapping_add(C::from(u8::from(matches(*count)))));
-    if matching == none { 0 } else { word_that_match(row, matches) }
-}
-
-fn word_that_match<C: Count>(row: &Row<C>, matches: impl Fn(C) -> bool) -> u64 {
-    let mut equal = [0u8; 64];
-    for (equal, count) in equal.iter_mut().zip(row) {
-        *equal = u8::from(matches(*count));
-    }
-    let mut word = 0;
-    for (at, equal) in equal.as_chunks::<8>().0.iter().enumerate() {
-        // Eight bytes of 0 or 1 gather in the highest byte of the product.
-        let gathered = u64::from_le_bytes(*equal).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-        word |= gathered << (8 * at);
-    }
-    word
-}
-
-/// How near the counts of a row's eligible pieces are to none, in sixteen lanes that the compiler can take together. 0 where no
-/// piece of a lane is eligible.
-pub(super) type Nearness<C> = [C; LANES];
-
-pub(super) const LANES: usize = 16;
-
-/// The greatest nearness of the pieces of `word`, lane by lane.
-#[inline]
-pub(super) fn nearness<C: Count>(row: &Row<C>, word: u64) -> Nearness<C> {
-    let mut nearest = [C::from(0); LANES];
-    for (counts, bytes) in row.as_chunks::<LANES>().0.iter().zip(word.to_le_bytes().as_chunks::<2>().0) {
-        let (low, high) = (&C::MASKS[bytes[0] as usize], &C::MASKS[bytes[1] as usize]);
-        let masks = low.iter().chain(high);
-        for ((nearest, count), mask) in nearest.iter_mut().zip(counts).zip(masks) {
-            *nearest = (*nearest).max(C::LIMIT.wrapping_sub(*count).masked(*mask));
+/// The fewest holders of a piece of `word`, which must have one, and the pieces of `word` with so many. A look at some piece's
+/// count leaves those with fewer, of which two or three looks as a rule leave none.
+#[inline(always)]
+pub(super) fn rarest<C: Count>(row: &Row<C>, word: u64) -> (C, u64) {
+    let mut left = word;
+    loop {
+        let holders = row[left.trailing_zeros() as usize % 64];
+        let fewer = left & C::below(row, holders);
+        if fewer == 0 {
+            return (holders, left & C::at_most(row, holders));
         }
-    }
-    nearest
-}
-
-/// The smallest count of at least a floor, over all pieces it is shown.
-pub(super) struct Fewest {
-    /// What a count is subtracted from, so that smaller ones come out greater and ones below the floor negative.
-    ceiling: u16,
-    greatest: [i16; 8],
-}
-
-impl Fewest {
-    pub(super) fn of_at_least(floor: u16) -> Fewest {
-        Fewest { ceiling: floor + i16::MAX as u16, greatest: [0; 8] }
-    }
-
-    /// Takes the pieces of `word` into account.
-    #[inline]
-    pub(super) fn look_at(&mut self, row: &Row, word: u64) {
-        for (counts, byte) in row.as_chunks::<8>().0.iter().zip(word.to_le_bytes()) {
-            let lanes = self.greatest.iter_mut().zip(counts).zip(&u16::MASKS[byte as usize]);
-            for ((greatest, count), mask) in lanes {
-                *greatest = (*greatest).max((self.ceiling.wrapping_sub(*count) & mask) as i16);
-            }
-        }
-    }
-
-    pub(super) fn result(&self) -> Option<u16> {
-        let greatest = self.greatest.into_iter().fold(0, i16::max);
-        (greatest > 0).then(|| self.ceiling - greatest as u16)
+        left = fewer;
     }
 }
 
@@ -166,11 +162,13 @@ mod tests {
             let (count, change) = (row[at].into(), u16::from(held(at)));
             prop_assert_eq!(raised[at].into(), count + change);
             prop_assert_eq!(lowered[at].into(), count - change);
-            prop_assert_eq!(with_holders(&row, holders) >> at & 1 == 1, row[at] == holders);
+            prop_assert_eq!(C::exactly(&row, holders) >> at & 1 == 1, row[at] == holders);
+            prop_assert_eq!(C::at_most(&row, holders) >> at & 1 == 1, row[at] <= holders);
+            prop_assert_eq!(C::below(&row, holders) >> at & 1 == 1, row[at] < holders);
         }
-        let nearest = nearness(&row, word).into_iter().max().map(|nearest| C::LIMIT.into() - nearest.into());
-        let expected = (0..64).filter(|&at| held(at)).map(|at| row[at].into()).min();
-        prop_assert_eq!(nearest.filter(|_| word != 0), expected);
+        if let Some(fewest) = (0..64).filter(|&at| held(at)).map(|at| row[at]).min() {
+            prop_assert_eq!(rarest(&row, word), (fewest, word & C::exactly(&row, fewest)));
+        }
         Ok(())
     }
 
@@ -178,20 +176,15 @@ mod tests {
         #[test]
         fn rows_count_compare_and_find_like_single_pieces(
             counts in prop::collection::vec(1u8..9, 64),
-            offset in 0u8..240,
+            offset in 0u8..246,
             word: u64,
-            floor in 0u16..10,
+            holders in 0u8..10,
         ) {
             let counts: Vec<u8> = counts.into_iter().map(|count| count + offset).collect();
             let narrow: Row<u8> = counts.try_into().unwrap();
-            let wide: Row = narrow.map(u16::from);
-            check(narrow, word, offset + 3)?;
-            check(wide, word, u16::from(offset) + 3)?;
-            let floor = u16::from(offset) + floor;
-            let mut fewest = Fewest::of_at_least(floor);
-            fewest.look_at(&wide, word);
-            let eligible = (0..64).filter(|&at| word >> at & 1 == 1 && wide[at] >= floor);
-            prop_assert_eq!(fewest.result(), eligible.map(|at| wide[at]).min());
+            check(narrow, word, offset + holders)?;
+            check(narrow.map(u16::from), word, u16::from(offset + holders))?;
+            check(narrow.map(|count| u16::from(count) << 7), word, u16::from(offset + holders) << 7)?;
         }
     }
 }

@@ -1,9 +1,12 @@
 //! Who sent a bad piece. A peer that alone sent one is guilty; of several, the one whose block differs once the piece
 //! has come right. An honest peer is never banned: every ban rests on a hash.
 
+mod senders;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::{BlockId, PeerId, PieceIndex};
+use senders::Senders;
 
 /// A peer that alone sent this many failed pieces is banned.
 const SOLE_FAILURES: u32 = 2;
@@ -11,8 +14,7 @@ const SOLE_FAILURES: u32 = 2;
 /// The senders of unverified blocks, and the evidence kept from failed pieces.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Blame {
-    /// Who sent the blocks of the pieces under way, in order of arrival.
-    senders: Vec<(BlockId, PeerId)>,
+    senders: Senders,
     failed: BTreeMap<PieceIndex, Vec<Attempt>>,
     sole_failures: BTreeMap<PeerId, u32>,
     banned: BTreeSet<PeerId>,
@@ -32,7 +34,7 @@ impl Attempt {
 
 impl Blame {
     pub(crate) fn received(&mut self, block: BlockId, from: PeerId) {
-        self.senders.push((block, from));
+        self.senders.insert(block, from);
     }
 
     /// Whether digests are needed to judge an earlier failure of this piece.
@@ -67,17 +69,18 @@ impl Blame {
 
     /// The pieces without a verdict of which it has sent blocks.
     pub(crate) fn unverified_from(&self, peer: PeerId) -> BTreeSet<PieceIndex> {
-        self.senders.iter().filter(|(_, from)| *from == peer).map(|(block, _)| block.piece).collect()
+        self.senders.pieces_from(peer).collect()
     }
 
     /// Nothing of the piece counts any more (it could not be stored).
     pub(crate) fn forget(&mut self, piece: PieceIndex) {
-        self.senders.retain(|(block, _)| block.piece != piece);
+        self.senders.forget(piece);
     }
 
     /// The piece failed its hash. Returns who is banned for it now.
     pub(crate) fn bad(&mut self, piece: PieceIndex, digests: &[u64]) -> Vec<PeerId> {
-        let senders = self.take_senders(piece, digests.len());
+        let senders = self.senders.last_of(piece, digests.len());
+        self.forget(piece);
         let attempt = Attempt { blocks: digests.iter().copied().zip(senders).collect() };
         let suspects = attempt.senders();
         self.failed.entry(piece).or_default().push(attempt);
@@ -105,18 +108,6 @@ impl Blame {
 
     fn ban(&mut self, guilty: impl IntoIterator<Item = PeerId>) -> Vec<PeerId> {
         guilty.into_iter().filter(|peer| self.banned.insert(*peer)).collect()
-    }
-
-    /// The last sender of every block of the piece.
-    fn take_senders(&mut self, piece: PieceIndex, blocks: usize) -> Vec<Option<PeerId>> {
-        let mut senders = vec![None; blocks];
-        for (block, from) in self.senders.iter().filter(|(block, _)| block.piece == piece) {
-            if let Some(sender) = senders.get_mut(block.index as usize) {
-                *sender = Some(*from);
-            }
-        }
-        self.forget(piece);
-        senders
     }
 }
 

@@ -60,9 +60,11 @@ impl Peer {
             Expected::Block(piece) => {
                 self.fetch_for_asking(conn);
                 self.picker.fetch_piece(piece);
-                self.connections.rows().fetch_column(piece);
-                self.connections.fetch_sent();
-                fetch::at(self.have.words(), piece.0 as usize / 64);
+                if self.completes_pieces() {
+                    self.connections.rows().fetch_column(piece);
+                    self.connections.fetch_sent();
+                    fetch::at(self.have.words(), piece.0 as usize / 64);
+                }
             }
             Expected::Request(piece) => fetch::at(self.have.words(), piece.0 as usize / 64),
             Expected::Asking => self.fetch_for_asking(conn),
@@ -77,7 +79,14 @@ impl Peer {
             self.connections.rows().fetch_row(conn);
         }
         self.picker.fetch_for_pick();
-        self.connections.fetch_holdings();
+        if self.completes_pieces() {
+            self.connections.fetch_holdings();
+        }
+    }
+
+    /// Whether every block is a piece of its own. Of others few complete theirs, and which do is not known ahead.
+    pub(crate) fn completes_pieces(&self) -> bool {
+        self.layout.blocks_per_piece() == 1
     }
 
     /// The third step: what lies behind that.
@@ -88,7 +97,8 @@ impl Peer {
         let conn = conn.unwrap_or_else(|| self.next_served());
         let Some(connection) = self.connections.get(conn) else { return };
         match expected {
-            Expected::Block(_) => {
+            Expected::Block(piece) => {
+                self.picker.fetch_blocks(piece);
                 fetch::at(&connection.outstanding, 0);
                 connection.rates.fetch();
             }

@@ -112,9 +112,8 @@ impl Host {
         if let Some(conn) = conn {
             fetch::at(&self.slots, conn.0 as usize);
         }
-        if matches!(expected, Expected::Block(_)) {
+        if matches!(expected, Expected::Block(_)) && self.peer.as_ref().is_some_and(Peer::completes_pieces) {
             fetch::all(&self.fars);
-            fetch::all(self.have.words());
         }
     }
 

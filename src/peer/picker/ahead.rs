@@ -13,10 +13,20 @@ impl Picker {
         self.progress.fetch();
     }
 
+    /// What the next pick will look at, as far as that is known.
     pub(crate) fn fetch_for_pick(&self) {
-        self.availability.fetch();
-        fetch::all(self.free.words());
+        match &self.order {
+            Some(order) => order.fetch(),
+            None => {
+                self.availability.fetch();
+                fetch::all(self.free.words());
+            }
+        }
         self.progress.fetch_state();
+    }
+
+    pub(crate) fn fetch_blocks(&self, piece: PieceIndex) {
+        self.progress.fetch_blocks(piece);
     }
 
     pub(crate) fn fetch_piece(&self, piece: PieceIndex) {

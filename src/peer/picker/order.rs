@@ -9,6 +9,7 @@
 
 use super::rarest::fewest_holders;
 use super::rows::{Count, Row};
+use crate::fetch;
 use crate::id::PieceIndex;
 
 #[derive(Clone, Debug, Default)]
@@ -37,6 +38,13 @@ pub(super) fn rank(holders: u16, started: bool) -> usize {
 }
 
 impl Order {
+    /// Its beginning will be looked at soon.
+    pub(super) fn fetch(&self) {
+        fetch::at(&self.row, self.first);
+        fetch::at(&self.row, self.first + fetch::LINE / size_of::<PieceIndex>());
+        fetch::at(&self.ranks, self.first);
+    }
+
     pub(super) fn new(pieces: u32) -> Order {
         Order { places: vec![0; pieces as usize].into(), ..Order::default() }
     }

@@ -122,13 +122,21 @@ impl Progress {
         fetch::one(&self.open);
     }
 
+    /// Where the next piece that is started will keep its blocks.
     pub(super) fn fetch_state(&self) {
-        fetch::all(&self.slots);
-        fetch::all(&self.open);
-        fetch::all(&self.vacant);
-        if self.stride == 1 {
-            fetch::all(&self.blocks);
-            fetch::all(&self.free);
+        fetch::all(&self.open[..self.open.len().min(16)]);
+        if let Some(&slot) = self.vacant.last() {
+            fetch::at(&self.slots, slot as usize);
+            fetch::at(&self.free, slot as usize * self.words);
+            fetch::at(&self.blocks, slot as usize * self.stride);
+        }
+    }
+
+    /// Where this piece keeps its blocks; to be called some time after [`fetch_piece`](Self::fetch_piece).
+    pub(super) fn fetch_blocks(&self, piece: PieceIndex) {
+        if let Some(slot) = self.slot_of.get(piece) {
+            fetch::at(&self.slots, slot);
+            fetch::all(&self.blocks[slot * self.stride..][..self.stride.min(16)]);
         }
     }
 

@@ -26,9 +26,9 @@ const DENSE: u32 = 32;
 /// Fewer than this, while most events land beyond the ring, and it is made wider.
 const SPARSE: u32 = 4;
 /// Fewer events than this that are in order already, and the next buckets are opened: whoever looks ahead sees them.
-const IN_SIGHT: usize = 12;
+const IN_SIGHT: usize = 6;
 /// So many are put in order at a time, unless a bucket has more.
-const AT_ONCE: usize = 24;
+const AT_ONCE: usize = 12;
 /// The end of a list.
 const NONE: u32 = u32::MAX;
 
@@ -182,7 +182,7 @@ impl<E: Copy> Calendar<E> {
             let Some(Reverse(first)) = self.beyond.peek() else { return };
             self.present = first.key.at().as_nanos() >> self.width;
         }
-        self.opened.sort_unstable_by_key(|entry| Reverse(entry.key));
+        self.opened.sort_unstable_by(|one, other| other.key.cmp(&one.key));
         self.opened.append(&mut self.sorted);
         std::mem::swap(&mut self.opened, &mut self.sorted);
         self.bring_closer();

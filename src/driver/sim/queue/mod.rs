@@ -39,10 +39,9 @@ impl Key {
         Key::new(at, u32::MAX, u32::MAX, u32::MAX)
     }
 
-    /// In order, and compared in one step: the queue does little else.
-    fn rank(self) -> (u64, u128) {
-        let causes = u128::from(self.depth) << 64 | u128::from(self.source) << 32 | u128::from(self.sequence);
-        (self.at().as_nanos(), causes)
+    /// What decides among events of one instant.
+    fn causes(self) -> u128 {
+        u128::from(self.depth) << 64 | u128::from(self.source) << 32 | u128::from(self.sequence)
     }
 
     pub(super) fn at(self) -> Time {
@@ -52,7 +51,7 @@ impl Key {
 
 impl Ord for Key {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.rank().cmp(&other.rank())
+        self.at().cmp(&other.at()).then_with(|| self.causes().cmp(&other.causes()))
     }
 }
 

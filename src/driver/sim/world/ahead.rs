@@ -13,29 +13,23 @@ use crate::peer::Expected;
 use crate::wire::message::Message;
 
 /// So many events ahead the parcel and the host are asked for,
-const PARCEL: usize = 6;
+const PARCEL: usize = 4;
 /// the connection that the parcel names,
-const CONNECTION: usize = 4;
+const CONNECTION: usize = 2;
 /// what the peer keeps of it, and what it will need for what comes,
-const STATE: usize = 2;
+const STATE: usize = 1;
 /// and what lies behind that.
 const REST: usize = 0;
 
 impl World {
     pub(super) fn look_ahead(&self) {
-        static D: std::sync::OnceLock<[usize; 4]> = std::sync::OnceLock::new();
-        #[allow(non_snake_case)]
-        let [pp, cc, ss, rr] = *D.get_or_init(|| {
-            let v: Vec<usize> = std::env::var("DIST").unwrap_or("6,4,2,0".into()).split(',').map(|x| x.parse().unwrap()).collect();
-            v.try_into().unwrap()
-        });
-        if let Some(event) = self.queue.ahead(pp) {
+        if let Some(event) = self.queue.ahead(PARCEL) {
             self.fetch_parcel(event);
         }
-        if let Some(event) = self.queue.ahead(cc) {
+        if let Some(event) = self.queue.ahead(CONNECTION) {
             self.fetch_connection(event);
         }
-        if let Some((peer, conn, expected)) = self.queue.ahead(ss).and_then(|event| self.expected(event)) {
+        if let Some((peer, conn, expected)) = self.queue.ahead(STATE).and_then(|event| self.expected(event)) {
             let host = self.host(peer);
             host.fetch_for(conn, expected);
             self.course.fetch(peer.0 as usize);
@@ -46,12 +40,14 @@ impl World {
                 state.fetch_for(conn, expected);
             }
         }
-        if let Some((peer, conn, expected)) = self.queue.ahead(rr).and_then(|event| self.expected(event))
+        if let Some((peer, conn, expected)) = self.queue.ahead(REST).and_then(|event| self.expected(event))
             && let Some(state) = &self.host(peer).peer
         {
             state.fetch_rest_for(conn, expected);
             if let Expected::Block(piece) = expected {
-                self.course.fetch_piece(peer.0 as usize, piece);
+                if state.completes_pieces() {
+                    self.course.fetch_piece(peer.0 as usize, piece);
+                }
             }
             if let Some((link, _)) = self.host(peer).link(state.next_served()) {
                 self.connections.fetch(link);

@@ -55,6 +55,10 @@ pub(super) enum Event {
     Wake {
         peer: PeerIndex,
     },
+    /// A request comes to a peer whose uplink has nothing to do.
+    Asked {
+        peer: PeerIndex,
+    },
     TrackerTimer,
 }
 

@@ -32,6 +32,8 @@ pub(super) struct Host {
     fars: Vec<Far>,
     /// The connections whose other end is open.
     reached: ConnSet,
+    /// Those at whose end here something waits for blocks.
+    held_back: ConnSet,
     pub(super) uplink: Uplink,
     pub(super) downlink: Downlink,
     /// The block in service, and the number of its service (a service that was broken off has another number).
@@ -75,6 +77,7 @@ impl Host {
             slots: Vec::new(),
             fars: Vec::new(),
             reached: ConnSet::default(),
+            held_back: ConnSet::default(),
             uplink: Uplink::new(plan.upload),
             downlink: Downlink::new(plan.download, plan.arrival),
             in_service: None,
@@ -135,6 +138,7 @@ impl Host {
         self.slots.clear();
         self.fars.clear();
         self.reached = ConnSet::default();
+        self.held_back = ConnSet::default();
         self.peer.take()
     }
 
@@ -156,6 +160,7 @@ impl Host {
     pub(super) fn close(&mut self, conn: ConnId) {
         self.slots[conn.0 as usize] = None;
         self.reached.remove(conn);
+        self.held_back.remove(conn);
     }
 
     pub(super) fn slot(&self, conn: ConnId) -> Option<Slot> {
@@ -171,6 +176,15 @@ impl Host {
     /// The other end of this connection is closed now.
     pub(super) fn lose(&mut self, conn: ConnId) {
         self.reached.remove(conn);
+    }
+
+    /// Something that came on this connection waits for blocks, or no longer.
+    pub(super) fn hold_back(&mut self, conn: ConnId, holds: bool) {
+        if holds { self.held_back.insert(conn) } else { self.held_back.remove(conn) }
+    }
+
+    pub(super) fn holds_back(&self, conn: ConnId) -> bool {
+        self.held_back.contains(conn)
     }
 
     /// The other ends of these connections, which are all open.

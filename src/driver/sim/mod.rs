@@ -13,6 +13,7 @@ mod inbox;
 mod invariants;
 mod path;
 mod queue;
+mod requests;
 #[cfg(test)]
 mod tests;
 mod world;
@@ -39,7 +40,7 @@ pub struct Options {
     pub fault: Fault,
     /// Every message is encoded and decoded on its way, as on a socket.
     pub through_codec: bool,
-    /// One event per HAVE. Slower, and the same records.
+    /// One event per HAVE and per request. Slower, and the same records.
     pub have_events: bool,
 }
 
@@ -78,7 +79,7 @@ pub fn measured(
     let mut invariants = options.check.then(|| Invariants::new(&world));
     let limit = Time::ZERO + scenario.time_limit;
     let ended = world.run(limit, invariants.as_mut(), recorder, control)?;
-    world.note_all_haves();
+    world.note_everything();
     if let Some(invariants) = &mut invariants {
         invariants.at_end(&world, &ended)?;
     }

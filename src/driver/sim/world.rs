@@ -9,6 +9,7 @@ mod blocks;
 mod connections;
 mod haves;
 mod paths;
+mod requests;
 mod stays;
 pub(super) mod view;
 
@@ -22,6 +23,7 @@ use crate::driver::sim::host::Host;
 use crate::driver::sim::inbox::Inbox;
 use crate::driver::sim::path::Paths;
 use crate::driver::sim::queue::{Key, Queue};
+use crate::driver::sim::requests::{Request, Requests};
 use crate::driver::sim::{Effort, Fault, Options};
 use crate::event::{self, Record};
 use crate::id::{InfoHash, PeerIndex};
@@ -34,6 +36,7 @@ use crate::time::Time;
 use crate::torrent::layout::Layout;
 use crate::tracker::Tracker;
 use crate::wire::codec::Codec;
+use crate::wire::message::Message;
 pub(super) use announces::Answer;
 
 /// Every simulated torrent is called this; only the tracker looks at it.
@@ -59,8 +62,12 @@ pub struct World {
     pub(super) hosts: Vec<Host>,
     /// Of every host.
     inboxes: Vec<Inbox>,
+    /// Of every host.
+    requests: Vec<Requests>,
     /// Every HAVE wakes its receiver.
     have_events: bool,
+    /// A request wakes its receiver only where the uplink has nothing to do.
+    requests_wait: bool,
     pub(super) connections: Connections,
     pub(super) tracker: Tracker,
     pub(super) tracker_timer_at: Option<Time>,
@@ -83,6 +90,7 @@ pub struct World {
     actions: Vec<Action>,
     inputs: VecDeque<Input>,
     due: Vec<Have>,
+    asked: Vec<Request>,
     pub(super) effort: Effort,
 }
 
@@ -109,6 +117,8 @@ impl World {
         let paths = Paths::new(&options.fault, &population.peers, random_seed);
         let mut world = World {
             have_events: options.have_events,
+            // Where a request may be answered at once, or has to be bytes in between, it is an event.
+            requests_wait: !options.have_events && !options.through_codec && !scenario.policy.fast_extension,
             now: Time::ZERO,
             position: Key::start_of(Time::ZERO),
             layout,
@@ -118,6 +128,7 @@ impl World {
             paths,
             addresses: population.peers.iter().map(|plan| (plan.virtual_addr, plan.index)).collect(),
             inboxes: vec![Inbox::default(); population.peers.len()],
+            requests: vec![Requests::default(); population.peers.len()],
             hosts: population.peers.into_iter().map(Host::new).collect(),
             connections: Connections::default(),
             tracker: Tracker::new(scenario.tracker, random_seed),
@@ -133,6 +144,7 @@ impl World {
             actions: Vec::new(),
             inputs: VecDeque::new(),
             due: Vec::new(),
+            asked: Vec::new(),
             effort: Effort::default(),
         };
         for peer in world.everybody() {
@@ -211,6 +223,7 @@ impl World {
                 self.parcel_arrives(parcel);
             }
             Event::Wake { peer } => self.wake(peer),
+            Event::Asked { peer } => self.asked(peer),
             Event::TrackerTimer => self.tracker_timer(),
         }
         self.connections.clear_away();
@@ -224,6 +237,7 @@ impl World {
                 }
             }
             Parcel::Control { link, to, after, delivery } => {
+                self.take_requests(self.connections[link].end(to).host);
                 self.control(link, to, after, delivery);
                 self.connections.happened(link);
             }
@@ -266,6 +280,7 @@ impl World {
     /// Hands one input to a peer and carries out what it wants done, with everything that follows at once.
     pub(super) fn input(&mut self, peer: PeerIndex, input: Input) {
         self.touched.push(peer);
+        self.take_requests(peer);
         self.note_haves_for(peer, &input);
         self.perform(peer, input);
         while let Some(input) = self.inputs.pop_front() {
@@ -303,8 +318,10 @@ impl World {
                 }
             }
             Action::Send { conn, message } => {
-                if let Some((link, side)) = self.host(peer).link(conn) {
-                    self.send(link, side.other(), Delivery::Message(message));
+                let Some((link, side)) = self.host(peer).link(conn) else { return };
+                match message {
+                    Message::Request(block) => self.send_request(peer, conn, (link, side), block),
+                    message => self.send(link, side.other(), Delivery::Message(message)),
                 }
             }
             Action::Have { piece, to } => self.send_haves(peer, piece, &to),

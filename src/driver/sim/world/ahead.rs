@@ -8,6 +8,7 @@
 use crate::driver::sim::connection::{Delivery, LinkId, Side};
 use crate::driver::sim::event::{Event, Parcel};
 use crate::driver::sim::world::World;
+use crate::fetch;
 use crate::id::{ConnId, PeerIndex};
 use crate::peer::Expected;
 use crate::wire::message::Message;
@@ -33,6 +34,7 @@ impl World {
             let host = self.host(peer);
             host.fetch_for(conn, expected);
             self.course.fetch(peer.0 as usize);
+            self.requests[peer.0 as usize].fetch_waiting();
             if expected.asks_for_haves() {
                 self.inboxes[peer.0 as usize].fetch_waiting();
             }
@@ -44,6 +46,9 @@ impl World {
             && let Some(state) = &self.host(peer).peer
         {
             state.fetch_rest_for(conn, expected);
+            for request in self.requests[peer.0 as usize].waiting() {
+                state.fetch_for(Some(request.conn), Expected::Request(request.block.piece));
+            }
             if let Expected::Block(piece) = expected {
                 if state.completes_pieces() {
                     self.course.fetch_piece(peer.0 as usize, piece);
@@ -72,18 +77,22 @@ impl World {
                 self.parcels.fetch(*parcel);
                 *peer
             }
-            Event::UplinkFree { peer, .. } | Event::Timer { peer, .. } | Event::Wake { peer } => *peer,
+            Event::UplinkFree { peer, .. }
+            | Event::Timer { peer, .. }
+            | Event::Wake { peer }
+            | Event::Asked { peer } => *peer,
             _ => return,
         };
         self.host(peer).fetch();
-        crate::fetch::at(&self.inboxes, peer.0 as usize);
+        fetch::at(&self.inboxes, peer.0 as usize);
+        fetch::at(&self.requests, peer.0 as usize);
     }
 
     fn fetch_connection(&self, event: &Event) {
         let (peer, link) = match event {
             Event::Arrival { parcel, peer } => (peer, self.parcels.get(*parcel).and_then(end_of).map(|(link, _)| link)),
             Event::UplinkFree { peer, .. } => (peer, self.host(*peer).in_service.map(|(link, ..)| link)),
-            Event::Timer { peer, .. } | Event::Wake { peer } => (peer, None),
+            Event::Timer { peer, .. } | Event::Wake { peer } | Event::Asked { peer } => (peer, None),
             _ => return,
         };
         self.host(*peer).fetch_peer();
@@ -100,7 +109,7 @@ impl World {
                 let (link, side) = end_of(parcel)?;
                 Some((*peer, self.connections[link].end(side).conn, expected(parcel)))
             }
-            Event::UplinkFree { peer, .. } => Some((*peer, None, Expected::Upload)),
+            Event::UplinkFree { peer, .. } | Event::Asked { peer } => Some((*peer, None, Expected::Upload)),
             Event::Timer { peer, .. } => Some((*peer, None, Expected::Round)),
             Event::Wake { peer } => Some((*peer, None, Expected::Asking)),
             _ => None,

@@ -1,6 +1,6 @@
 //! A block on its way: pulled onto the uplink, across the path, through the downlink.
 
-use crate::driver::sim::connection::{LinkId, Side};
+use crate::driver::sim::connection::{Delivery, LinkId, Side};
 use crate::driver::sim::event::{Event, Parcel};
 use crate::driver::sim::world::World;
 use crate::id::{Block, PeerIndex};
@@ -23,6 +23,7 @@ impl World {
         self.actions = actions;
         let Some((conn, block)) = next else {
             self.host_mut(peer).uplink.rest();
+            self.heed_requests(peer);
             return;
         };
         let Some((link, side)) = self.host(peer).link(conn) else { return };
@@ -30,6 +31,7 @@ impl World {
         host.in_service = Some((link, side, block));
         host.service = host.service.wrapping_add(1);
         let (free_at, service) = (host.serve(now, block), host.service);
+        self.requests[peer.0 as usize].be_busy();
         self.flow.underway += u64::from(block.length);
         self.connections[link].end_mut(side.other()).begun += 1;
         self.schedule(free_at, peer, Event::UplinkFree { peer, service });
@@ -39,6 +41,7 @@ impl World {
         if self.host(peer).service != service {
             return;
         }
+        self.take_requests(peer);
         let Some((link, side, block)) = self.host_mut(peer).in_service.take() else { return };
         self.host_mut(peer).uploaded += u64::from(block.length);
         let corrupt = self.fault.corrupts(peer, block);
@@ -73,18 +76,33 @@ impl World {
     }
 
     pub(super) fn block_through(&mut self, link: LinkId, to: Side, block: Block, payload: Payload) {
-        let end = self.connections[link].end_mut(to);
-        let Some(conn) = end.conn else {
+        let end = self.connections[link].end(to);
+        let (peer, Some(conn)) = (end.host, end.conn) else {
             self.lose(block);
             return;
         };
-        let (peer, waiting) = (end.host, end.block_settled());
+        self.take_requests(peer);
+        let waiting = self.block_settled(link, to);
         self.flow.underway -= u64::from(block.length);
         let message = self.in_transit(Message::Piece { block, payload });
         self.input(peer, Input::Received { conn, message });
         for delivery in waiting {
             self.deliver(link, to, delivery);
         }
+    }
+
+    /// A block has come through to this side, or never will; returns what waited for it and for no other.
+    pub(super) fn block_settled(&mut self, link: LinkId, to: Side) -> Vec<Delivery> {
+        let end = self.connections[link].end_mut(to);
+        let held_back = end.holds_back();
+        let released = end.block_settled();
+        if held_back
+            && !end.holds_back()
+            && let (peer, Some(conn)) = (end.host, end.conn)
+        {
+            self.host_mut(peer).hold_back(conn, false);
+        }
+        released
     }
 
     pub(super) fn lose(&mut self, block: Block) {

@@ -27,8 +27,14 @@ impl World {
 
     pub(super) fn control(&mut self, link: LinkId, to: Side, after: u32, delivery: Delivery) {
         let end = self.connections[link].end_mut(to);
-        if let Some(delivery) = end.admit(after, delivery) {
-            self.deliver(link, to, delivery);
+        let (peer, conn) = (end.host, end.conn);
+        match end.admit(after, delivery) {
+            Some(delivery) => self.deliver(link, to, delivery),
+            None => {
+                if let Some(conn) = conn {
+                    self.host_mut(peer).hold_back(conn, true);
+                }
+            }
         }
     }
 
@@ -41,6 +47,7 @@ impl World {
                 self.input(peer, Input::Received { conn, message });
             }
             Delivery::Closed(reason) => {
+                self.take_requests(peer);
                 self.note_haves(peer);
                 self.connections[link].end_mut(to).conn = None;
                 self.end_closed(link, to, conn);
@@ -146,6 +153,7 @@ impl World {
         let (remote, other) = (far.host, far.conn);
         self.host_mut(host).close(conn);
         self.inboxes[host.0 as usize].forget(conn);
+        self.requests[host.0 as usize].forget(conn);
         if let Some(other) = other {
             self.host_mut(remote).lose(other);
         }
@@ -182,7 +190,8 @@ impl World {
         host.in_service = None;
         host.service = host.service.wrapping_add(1);
         host.uplink = Uplink::new(host.plan.upload);
-        let waiting = self.connections[link].end_mut(side.other()).block_settled();
+        self.take_requests(self.connections[link].end(side.other()).host);
+        let waiting = self.block_settled(link, side.other());
         for delivery in waiting {
             self.deliver(link, side.other(), delivery);
         }

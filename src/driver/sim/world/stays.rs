@@ -47,6 +47,7 @@ impl World {
         if !self.is_here(peer, stay) {
             return;
         }
+        self.take_requests(peer);
         self.note_haves(peer);
         let links: Vec<(LinkId, Side)> = self.host(peer).links().collect();
         for (link, side) in links {
@@ -69,6 +70,7 @@ impl World {
         if !self.is_here(peer, stay) {
             return;
         }
+        self.take_requests(peer);
         self.note_haves(peer);
         let now = self.now;
         let mut actions = Vec::new();
@@ -84,6 +86,7 @@ impl World {
     pub(super) fn depart(&mut self, peer: PeerIndex, end: event::Event) {
         self.record(peer, end);
         self.inboxes[peer.0 as usize].clear();
+        self.requests[peer.0 as usize].clear();
         let totals = self.host_mut(peer).depart().map(|state| state.totals()).unwrap_or_default();
         self.record(peer, event::Event::Totals(totals));
     }

@@ -36,7 +36,8 @@ impl World {
             Some(paths) => paths.latest_arrival(link, side),
             None => from.view.last_sent_at() + connection.latency,
         };
-        let noted = !self.inboxes[to.index.0 as usize].holds(to.conn);
+        let index = to.index.0 as usize;
+        let noted = !self.inboxes[index].holds(to.conn) && !self.requests[index].holds(to.conn);
         arrives < self.now && noted && !connection.end(side).holds_back()
     }
 

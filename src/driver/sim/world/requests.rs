@@ -1,0 +1,72 @@
+//! Requests: sent to all, heeded by those with nothing else to do.
+
+use crate::driver::sim::connection::{Delivery, LinkId, Side};
+use crate::driver::sim::event::Event;
+use crate::driver::sim::world::World;
+use crate::id::{Block, ConnId, PeerIndex};
+use crate::peer::Input;
+use crate::wire::message::Message;
+
+impl World {
+    /// A peer asks for a block.
+    pub(super) fn send_request(&mut self, peer: PeerIndex, conn: ConnId, (link, side): (LinkId, Side), block: Block) {
+        let far = self.host(peer).far(conn).filter(|_| self.requests_wait);
+        let Some(far) = far else {
+            return self.send(link, side.other(), Delivery::Message(Message::Request(block)));
+        };
+        let at = match self.paths {
+            Some(_) => self.crossing(link, side.other()),
+            None => Some(self.now + far.latency),
+        };
+        let Some(at) = at else { return };
+        let key = self.queue.stamp(at, peer.0);
+        if self.requests[far.host.0 as usize].post(key, far.conn, block) {
+            self.queue.insert(key, Event::Asked { peer: far.host });
+        }
+    }
+
+    /// A request came while the uplink had nothing to do.
+    pub(super) fn asked(&mut self, peer: PeerIndex) {
+        if self.host(peer).peer.is_some() {
+            self.touched.push(peer);
+            self.take_requests(peer);
+            self.settle(peer);
+        }
+    }
+
+    /// Hands over the requests that came since the peer was stepped last, each with its own time. To be called before
+    /// anything else happens to the peer or to its ends of connections.
+    pub(super) fn take_requests(&mut self, peer: PeerIndex) {
+        if self.requests[peer.0 as usize].is_empty() {
+            return;
+        }
+        let mut due = std::mem::take(&mut self.asked);
+        self.requests[peer.0 as usize].take_due(self.position, &mut due);
+        for request in due.drain(..) {
+            let message = Message::Request(request.block);
+            if self.host(peer).holds_back(request.conn) {
+                // Something that came before it waits for a block: so does this.
+                let Some((link, side)) = self.host(peer).link(request.conn) else { continue };
+                self.control(link, side, 0, Delivery::Message(message));
+                continue;
+            }
+            let mut actions = std::mem::take(&mut self.actions);
+            if let Some(state) = self.hosts[peer.0 as usize].peer.as_mut() {
+                let input = Input::Received { conn: request.conn, message };
+                state.handle(request.key.at(), input, &mut actions);
+            }
+            debug_assert!(actions.is_empty(), "peer {peer} does something about a request: {actions:?}");
+            for action in actions.drain(..) {
+                self.carry_out(peer, action);
+            }
+            self.actions = actions;
+        }
+        self.asked = due;
+    }
+
+    /// The uplink has nothing to do: the peer is woken for what is under way.
+    pub(super) fn heed_requests(&mut self, peer: PeerIndex) {
+        let queue = &mut self.queue;
+        self.requests[peer.0 as usize].be_idle(|key| queue.insert(key, Event::Asked { peer }));
+    }
+}

@@ -111,6 +111,11 @@ impl Peer {
         }
     }
 
+    /// What a request on this connection will change.
+    pub(crate) fn fetch_for_request(&self, conn: ConnId) {
+        self.connections.fetch_slot(conn);
+    }
+
     /// The connection that is served next, as things stand.
     pub(crate) fn next_served(&self) -> ConnId {
         self.next_in_turn(&|_| true).unwrap_or(self.served)

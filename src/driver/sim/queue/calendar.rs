@@ -182,7 +182,9 @@ impl<E: Copy> Calendar<E> {
             let Some(Reverse(first)) = self.beyond.peek() else { return };
             self.present = first.key.at().as_nanos() >> self.width;
         }
-        self.opened.sort_unstable_by(|one, other| other.key.cmp(&one.key));
+        // One bucket comes after another, so most of the order is there already.
+        self.opened.sort_unstable();
+        self.opened.reverse();
         self.opened.append(&mut self.sorted);
         std::mem::swap(&mut self.opened, &mut self.sorted);
         self.bring_closer();

@@ -47,7 +47,7 @@ impl World {
         {
             state.fetch_rest_for(conn, expected);
             for request in self.requests[peer.0 as usize].waiting() {
-                state.fetch_for(Some(request.conn), Expected::Request(request.block.piece));
+                state.fetch_for_request(request.conn);
             }
             if let Expected::Block(piece) = expected {
                 if state.completes_pieces() {

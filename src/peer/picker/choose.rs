@@ -8,8 +8,8 @@ use super::draw::one_of;
 use super::eligible::Eligible;
 use super::order::Wanted;
 use super::rarest::Survey;
-use super::rows::{Count, Row};
 use super::search::{Search, rarest};
+use super::started::Started;
 use super::{Asker, Picker};
 use crate::id::PieceIndex;
 use crate::peer::policy::{PickerPolicy, StartedFirst};
@@ -37,19 +37,21 @@ impl Picker {
         {
             return Some(piece);
         }
+        // Only complete remotes are left out of the counts: what another has, it has itself.
+        let floor = if asker.pieces.is_full() { 0 } else { 1 };
         if let Some(order) = &mut self.order {
             let wanted = || Wanted {
                 rows: self.availability.wide_rows(),
                 free: self.free.words(),
                 started: self.progress.open(),
             };
-            match rarest(order, wanted, &eligible, rng) {
+            match rarest(order, wanted, &eligible, floor, rng) {
                 Search::Found(piece) => return Some(piece),
                 Search::Nothing => return None,
                 Search::GaveUp => {}
             }
         }
-        self.rarest(&eligible, rng)
+        self.rarest(&eligible, floor, rng)
     }
 
     // Out of the way of the usual policy: what every block pays for stays short.
@@ -98,33 +100,21 @@ impl Picker {
 
     #[inline(never)]
     fn rarest_started(&self, eligible: &Eligible<'_>, rng: &mut Stream) -> Option<PieceIndex> {
-        let holders = |&piece: &PieceIndex| self.availability.count(piece) | eligible.barred(piece);
-        let least = self.progress.open().iter().map(holders).min()?;
-        self.one_started(least, eligible, rng)
+        Started::of(self.progress.open(), &self.availability, eligible).one(rng)
     }
 
-    fn one_started(&self, holders: u16, eligible: &Eligible<'_>, rng: &mut Stream) -> Option<PieceIndex> {
-        let fits = |piece| eligible.allows(piece) & (self.availability.count(piece) == holders);
-        one_of(self.progress.open(), fits, rng)
-    }
-
-    /// A started piece among the rarest if there is one, from the counts alone.
+    /// A started piece among the rarest if there is one, from the counts alone. No eligible piece has fewer holders than
+    /// `floor`.
+    //
+    // Most of these picks are further blocks of a piece that the asker alone has: nothing is rarer, and that needs no survey.
     #[inline(never)]
-    fn rarest(&self, eligible: &Eligible<'_>, rng: &mut Stream) -> Option<PieceIndex> {
-        match self.availability.counts() {
-            Counts::Narrow(rows) => self.rarest_by(rows, eligible, rng),
-            Counts::Wide(rows) => self.rarest_by(rows, eligible, rng),
-        }
-    }
-
-    fn rarest_by<C: Count>(
-        &self,
-        rows: &[Row<C>],
-        eligible: &Eligible<'_>,
-        rng: &mut Stream,
-    ) -> Option<PieceIndex> {
-        let mut survey = Survey::of(rows, eligible);
-        let least = survey.fewest()?.into();
-        self.one_started(least, eligible, rng).or_else(|| survey.one(rng))
+    fn rarest(&self, eligible: &Eligible<'_>, floor: u16, rng: &mut Stream) -> Option<PieceIndex> {
+        let started = Started::of(self.progress.open(), &self.availability, eligible);
+        let rarer = match self.availability.counts() {
+            _ if started.fewest() <= floor => None,
+            Counts::Narrow(rows) => Survey::up_to(started.fewest() - 1, rows, eligible).one(rng),
+            Counts::Wide(rows) => Survey::up_to(started.fewest() - 1, rows, eligible).one(rng),
+        };
+        rarer.or_else(|| started.one(rng))
     }
 }

@@ -17,6 +17,7 @@ mod rows;
 mod search;
 mod second;
 mod slots;
+mod started;
 #[cfg(test)]
 mod tests;
 

@@ -78,6 +78,13 @@ impl Order {
         self.ends[usize::from(rank)] as usize - self.first
     }
 
+    /// How many of the [pieces](Self::pieces) have fewer holders than `holders`.
+    #[inline]
+    pub(super) fn count_below(&self, holders: u16) -> usize {
+        let ranks = self.ends.len().min(2 * usize::from(holders));
+        if ranks > self.lowest { self.ends[ranks - 1] as usize - self.first } else { 0 }
+    }
+
     /// Whether pieces with so many holders are in the order, if they have a free block.
     #[inline]
     pub(super) fn reaches(&self, holders: u16) -> bool {

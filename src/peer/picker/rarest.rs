@@ -29,25 +29,27 @@ pub(super) fn fewest_holders(rows: &[Row], floor: u16, eligible: impl Fn(usize) 
     (fewest < u16::LIMIT).then_some(fewest)
 }
 
-/// What one look at all counts shows: the fewest holders of an eligible piece, and which pieces have so few.
+/// What one look at all counts shows: the fewest holders of an eligible piece, and which pieces have so few. Pieces with
+/// more holders than a limit do not matter.
 //
 // It is looked into where it was made: moving its room for ties costs more than a row.
 pub(super) struct Survey<'a, C> {
     rows: &'a [Row<C>],
     eligible: &'a Eligible<'a>,
+    /// At first the limit.
     fewest: C,
     ties: Ties,
 }
 
 impl<'a, C: Count> Survey<'a, C> {
     #[inline(always)]
-    pub(super) fn of(rows: &'a [Row<C>], eligible: &'a Eligible<'a>) -> Survey<'a, C> {
-        Survey { rows, eligible, fewest: C::LIMIT, ties: Ties::default() }
+    pub(super) fn up_to(limit: u16, rows: &'a [Row<C>], eligible: &'a Eligible<'a>) -> Survey<'a, C> {
+        Survey { rows, eligible, fewest: C::limited(limit), ties: Ties::default() }
     }
 
-    /// The fewest holders; `None` where no piece is eligible.
+    /// A uniform one of the eligible pieces with the fewest holders.
     #[inline(always)]
-    pub(super) fn fewest(&mut self) -> Option<C> {
+    pub(super) fn one(&mut self, rng: &mut Stream) -> Option<PieceIndex> {
         for (at, (row, word)) in self.rows.iter().zip(self.eligible.all_words()).enumerate() {
             if word != 0 {
                 let few = word & C::at_most(row, self.fewest);
@@ -56,7 +58,7 @@ impl<'a, C: Count> Survey<'a, C> {
                 }
             }
         }
-        (self.fewest < C::LIMIT).then_some(self.fewest)
+        if self.ties.others { self.one_of_many(rng) } else { self.ties.one(rng) }
     }
 
     /// Pieces that have no more holders than the fewest so far.
@@ -73,13 +75,7 @@ impl<'a, C: Count> Survey<'a, C> {
         }
     }
 
-    /// After that, a uniform one of the eligible pieces with so many.
-    #[inline(always)]
-    pub(super) fn one(&self, rng: &mut Stream) -> Option<PieceIndex> {
-        if self.ties.others { self.one_of_many(rng) } else { self.ties.one(rng) }
-    }
-
-    /// The same where not all ties were kept.
+    /// A uniform one where not all ties were kept.
     #[cold]
     #[inline(never)]
     fn one_of_many(&self, rng: &mut Stream) -> Option<PieceIndex> {

@@ -12,6 +12,9 @@ pub(super) trait Count: Copy + Ord + Into<u16> + 'static {
     /// Counts stay below this.
     const LIMIT: Self;
 
+    /// As many `holders`, or the limit where that is less.
+    fn limited(holders: u16) -> Self;
+
     /// For every byte, all ones in the lanes of its set bits.
     const MASKS: &'static [[Self; 8]; 256];
 
@@ -44,6 +47,11 @@ macro_rules! count {
                 }
                 masks
             };
+
+            #[inline]
+            fn limited(holders: u16) -> $number {
+                holders.min(Self::LIMIT.into()) as $number
+            }
 
             #[inline]
             fn wrapping_add(self, other: $number) -> $number {

@@ -23,7 +23,8 @@ const COLLECTIONS: usize = 4;
 /// Random looks at a rank of many pieces before it is searched from end to end.
 const TRIES: usize = 12;
 
-/// A uniform one of the rarest eligible pieces, a started one where there is a choice.
+/// A uniform one of the rarest eligible pieces, a started one where there is a choice. None of them has fewer holders than
+/// `floor`.
 //
 // Nearly every search ends within the first window. What it needs beyond is kept out of its way.
 #[inline]
@@ -31,23 +32,31 @@ pub(super) fn rarest<'a>(
     order: &mut Order,
     wanted: impl Fn() -> Wanted<'a>,
     eligible: &Eligible<'_>,
+    floor: u16,
     rng: &mut Stream,
 ) -> Search {
     let fitting = eligible.among_first(order.pieces());
     if fitting != 0 {
         return one_of_rank(order, 0, fitting, eligible, rng);
     }
-    rarest_further(order, wanted(), eligible, rng)
+    // While a swarm's only seed still hands out its pieces, most have no other holder yet.
+    let too_rare = order.count_below(floor);
+    if too_rare >= LOOKS {
+        return Search::GaveUp;
+    }
+    rarest_further(order, too_rare, wanted(), eligible, rng)
 }
 
 #[inline(never)]
 fn rarest_further(
     order: &mut Order,
+    too_rare: usize,
     wanted: Wanted<'_>,
     eligible: &Eligible<'_>,
     rng: &mut Stream,
 ) -> Search {
-    let mut seen = 0;
+    // Windows begin where they would if all were looked at.
+    let mut seen = too_rare - too_rare % WINDOW;
     for _ in 0..=COLLECTIONS {
         while let Some(pieces) = order.pieces().get(seen..).filter(|pieces| !pieces.is_empty()) {
             let fitting = eligible.among_first(pieces);

@@ -178,6 +178,11 @@ impl Host {
         self.reached.remove(conn);
     }
 
+    /// Whose HAVEs come on this connection. Of one whose other end has been closed since, what is still on its way.
+    pub(super) fn told_by(&self, conn: ConnId) -> PeerIndex {
+        self.fars[conn.0 as usize].host
+    }
+
     /// Something that came on this connection waits for blocks, or no longer.
     pub(super) fn hold_back(&mut self, conn: ConnId, holds: bool) {
         if holds { self.held_back.insert(conn) } else { self.held_back.remove(conn) }

@@ -1,6 +1,6 @@
 //! HAVEs: told to many, heeded by few.
 
-use crate::driver::sim::connection::{Connections, Delivery};
+use crate::driver::sim::connection::Delivery;
 use crate::driver::sim::event::Event;
 use crate::driver::sim::host::Host;
 use crate::driver::sim::queue::{Key, Queue};
@@ -115,13 +115,13 @@ impl World {
     /// Takes what has come from the inbox.
     fn take_due(&mut self, peer: PeerIndex, due: &mut Vec<Have>) {
         let (now, position) = (self.now, self.position);
-        let (host, queue, connections) = (&self.hosts[peer.0 as usize], &self.queue, &self.connections);
-        let has_come = |have: &Have| place(host, connections, queue, peer, have) <= position;
+        let (host, queue) = (&self.hosts[peer.0 as usize], &self.queue);
+        let has_come = |have: &Have| place(host, queue, peer, have) <= position;
         self.inboxes[peer.0 as usize].take_due(now, has_come, due);
     }
 
     fn put_in_order(&self, peer: PeerIndex, due: &mut [Have]) {
-        let place = |have: &Have| place(self.host(peer), &self.connections, &self.queue, peer, have);
+        let place = |have: &Have| place(self.host(peer), &self.queue, peer, have);
         // Only within an instant is anything else looked up.
         due.sort_by(|one, other| one.at.cmp(&other.at).then_with(|| place(one).cmp(&place(other))));
     }
@@ -153,9 +153,9 @@ impl World {
     pub(super) fn heed_haves(&mut self, peer: PeerIndex) {
         let Some(state) = self.hosts[peer.0 as usize].peer.as_ref() else { return };
         let (inbox, queue) = (&mut self.inboxes[peer.0 as usize], &mut self.queue);
-        let (host, connections) = (&self.hosts[peer.0 as usize], &self.connections);
+        let host = &self.hosts[peer.0 as usize];
         inbox.heed(state.heeded_haves(), |have| {
-            let key = place(host, connections, queue, peer, have);
+            let key = place(host, queue, peer, have);
             queue.insert(key, Event::Wake { peer });
         });
     }
@@ -168,7 +168,6 @@ fn wake_for(queue: &mut Queue<Event>, at: Time, from: PeerIndex, peer: PeerIndex
 }
 
 /// The place in the order of all events of a HAVE that waits for this host.
-fn place(host: &Host, connections: &Connections, queue: &Queue<Event>, peer: PeerIndex, have: &Have) -> Key {
-    let (link, side) = host.link(have.conn).expect("what waits for a closed connection is forgotten");
-    queue.have(have.at, connections[link].end(side.other()).host.0, peer.0)
+fn place(host: &Host, queue: &Queue<Event>, peer: PeerIndex, have: &Have) -> Key {
+    queue.have(have.at, host.told_by(have.conn).0, peer.0)
 }

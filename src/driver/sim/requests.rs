@@ -51,15 +51,12 @@ impl Requests {
         }
     }
 
-    /// Moves what has come, up to this place among all events, to `due`, in the order in which it came.
-    pub(super) fn take_due(&mut self, position: Key, due: &mut Vec<Request>) {
-        due.extend(self.waiting.extract_if(.., |request| request.key <= position));
-        due.sort_unstable_by_key(|request| request.key);
-    }
-
-    /// No request has still to be handed over.
-    pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+    /// Takes out the first of those that have come, up to this place among all events. Few wait at a time.
+    #[inline]
+    pub(super) fn next_due(&mut self, position: Key) -> Option<Request> {
+        let first = self.waiting.iter().enumerate().min_by_key(|(_, request)| request.key);
+        let (at, _) = first.filter(|(_, request)| request.key <= position)?;
+        Some(self.waiting.remove(at))
     }
 
     /// What has not been handed over.
@@ -103,16 +100,16 @@ mod tests {
 
     #[test]
     fn what_has_come_is_handed_over_in_order_and_what_is_under_way_stays() {
-        let (mut requests, mut due) = (Requests::default(), Vec::new());
+        let mut requests = Requests::default();
         requests.be_busy();
         for (at, conn) in [(9, 1), (5, 2), (3, 1)] {
             assert!(!requests.post(key(at), ConnId(conn), BLOCK));
         }
-        requests.take_due(key(5), &mut due);
-        assert_eq!(due.iter().map(|request| request.key).collect::<Vec<_>>(), [key(3), key(5)]);
+        let due = std::iter::from_fn(|| requests.next_due(key(5)));
+        assert_eq!(due.map(|request| request.key).collect::<Vec<_>>(), [key(3), key(5)]);
         assert!(requests.holds(ConnId(1)) && !requests.holds(ConnId(2)));
         requests.forget(ConnId(1));
-        assert!(requests.is_empty());
+        assert!(requests.waiting().is_empty());
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::driver::sim::host::Host;
 use crate::driver::sim::inbox::Inbox;
 use crate::driver::sim::path::Paths;
 use crate::driver::sim::queue::{Key, Queue};
-use crate::driver::sim::requests::{Request, Requests};
+use crate::driver::sim::requests::Requests;
 use crate::driver::sim::{Effort, Fault, Options};
 use crate::event::{self, Record};
 use crate::id::{InfoHash, PeerIndex};
@@ -90,7 +90,6 @@ pub struct World {
     actions: Vec<Action>,
     inputs: VecDeque<Input>,
     due: Vec<Have>,
-    asked: Vec<Request>,
     pub(super) effort: Effort,
 }
 
@@ -144,7 +143,6 @@ impl World {
             actions: Vec::new(),
             inputs: VecDeque::new(),
             due: Vec::new(),
-            asked: Vec::new(),
             effort: Effort::default(),
         };
         for peer in world.everybody() {

@@ -2,6 +2,7 @@
 
 use crate::driver::sim::connection::{Delivery, LinkId, Side};
 use crate::driver::sim::event::Event;
+use crate::driver::sim::requests::Request;
 use crate::driver::sim::world::World;
 use crate::id::{Block, ConnId, PeerIndex};
 use crate::peer::Input;
@@ -36,32 +37,30 @@ impl World {
 
     /// Hands over the requests that came since the peer was stepped last, each with its own time. To be called before
     /// anything else happens to the peer or to its ends of connections.
+    #[inline]
     pub(super) fn take_requests(&mut self, peer: PeerIndex) {
-        if self.requests[peer.0 as usize].is_empty() {
+        while let Some(request) = self.requests[peer.0 as usize].next_due(self.position) {
+            self.take_request(peer, request);
+        }
+    }
+
+    fn take_request(&mut self, peer: PeerIndex, Request { key, conn, block, .. }: Request) {
+        let message = Message::Request(block);
+        if self.host(peer).holds_back(conn) {
+            // Something that came before it waits for a block: so does this.
+            if let Some((link, side)) = self.host(peer).link(conn) {
+                self.control(link, side, 0, Delivery::Message(message));
+            }
             return;
         }
-        let mut due = std::mem::take(&mut self.asked);
-        self.requests[peer.0 as usize].take_due(self.position, &mut due);
-        for request in due.drain(..) {
-            let message = Message::Request(request.block);
-            if self.host(peer).holds_back(request.conn) {
-                // Something that came before it waits for a block: so does this.
-                let Some((link, side)) = self.host(peer).link(request.conn) else { continue };
-                self.control(link, side, 0, Delivery::Message(message));
-                continue;
-            }
-            let mut actions = std::mem::take(&mut self.actions);
-            if let Some(state) = self.hosts[peer.0 as usize].peer.as_mut() {
-                let input = Input::Received { conn: request.conn, message };
-                state.handle(request.key.at(), input, &mut actions);
-            }
-            debug_assert!(actions.is_empty(), "peer {peer} does something about a request: {actions:?}");
-            for action in actions.drain(..) {
-                self.carry_out(peer, action);
-            }
-            self.actions = actions;
+        let Some(state) = self.hosts[peer.0 as usize].peer.as_mut() else { return };
+        let mut actions = std::mem::take(&mut self.actions);
+        state.handle(key.at(), Input::Received { conn, message }, &mut actions);
+        debug_assert!(actions.is_empty(), "peer {peer} does something about a request: {actions:?}");
+        for action in actions.drain(..) {
+            self.carry_out(peer, action);
         }
-        self.asked = due;
+        self.actions = actions;
     }
 
     /// The uplink has nothing to do: the peer is woken for what is under way.

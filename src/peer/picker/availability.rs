@@ -21,6 +21,17 @@ pub(super) enum Counts {
     Wide(Box<[Row]>),
 }
 
+impl Counts {
+    #[inline]
+    pub(super) fn of(&self, piece: PieceIndex) -> u16 {
+        let at = piece.0 as usize;
+        match self {
+            Counts::Narrow(rows) => rows.as_flattened()[at].into(),
+            Counts::Wide(rows) => rows.as_flattened()[at],
+        }
+    }
+}
+
 /// One more holder would take two bytes.
 const MOST_NARROW: u8 = u8::LIMIT - 1;
 
@@ -49,14 +60,6 @@ impl Availability {
         }
     }
 
-    /// The counts once they are [wide](Self::widen); until then no rows.
-    pub(super) fn wide_rows(&self) -> &[Row] {
-        match &self.counts {
-            Counts::Narrow(_) => &[],
-            Counts::Wide(rows) => rows,
-        }
-    }
-
     /// Holders of `piece`, complete remotes included.
     pub(super) fn total(&self, piece: PieceIndex) -> u32 {
         u32::from(self.count(piece)) + self.seeds
@@ -64,11 +67,7 @@ impl Availability {
 
     /// Holders of `piece`, complete remotes left out.
     pub(super) fn count(&self, piece: PieceIndex) -> u16 {
-        let at = piece.0 as usize;
-        match &self.counts {
-            Counts::Narrow(rows) => rows.as_flattened()[at].into(),
-            Counts::Wide(rows) => rows.as_flattened()[at],
-        }
+        self.counts.of(piece)
     }
 
     /// Returns the new count.
@@ -136,7 +135,7 @@ impl Availability {
     }
 
     #[cold]
-    pub(super) fn widen(&mut self) {
+    fn widen(&mut self) {
         if let Counts::Narrow(rows) = &self.counts {
             self.counts = Counts::Wide(rows.iter().map(|row| row.map(u16::from)).collect());
         }

@@ -8,6 +8,7 @@ use super::draw::one_of;
 use super::eligible::Eligible;
 use super::order::Wanted;
 use super::rarest::Survey;
+use super::rows::{Count, Row};
 use super::search::{Search, rarest};
 use super::started::Started;
 use super::{Asker, Picker};
@@ -41,7 +42,7 @@ impl Picker {
         let floor = if asker.pieces.is_full() { 0 } else { 1 };
         if let Some(order) = &mut self.order {
             let wanted = || Wanted {
-                rows: self.availability.wide_rows(),
+                counts: self.availability.counts(),
                 free: self.free.words(),
                 started: self.progress.open(),
             };
@@ -110,11 +111,23 @@ impl Picker {
     #[inline(never)]
     fn rarest(&self, eligible: &Eligible<'_>, floor: u16, rng: &mut Stream) -> Option<PieceIndex> {
         let started = Started::of(self.progress.open(), &self.availability, eligible);
-        let rarer = match self.availability.counts() {
-            _ if started.fewest() <= floor => None,
-            Counts::Narrow(rows) => Survey::up_to(started.fewest() - 1, rows, eligible).one(rng),
-            Counts::Wide(rows) => Survey::up_to(started.fewest() - 1, rows, eligible).one(rng),
-        };
-        rarer.or_else(|| started.one(rng))
+        if started.fewest() <= floor {
+            return started.one(rng);
+        }
+        match self.availability.counts() {
+            Counts::Narrow(rows) => rarest_by(rows, eligible, &started, rng),
+            Counts::Wide(rows) => rarest_by(rows, eligible, &started, rng),
+        }
     }
+}
+
+fn rarest_by<C: Count>(
+    rows: &[Row<C>],
+    eligible: &Eligible<'_>,
+    started: &Started<'_>,
+    rng: &mut Stream,
+) -> Option<PieceIndex> {
+    let survey = Survey::of(rows, eligible);
+    let fewest = survey.fewest()?;
+    if fewest.into() == started.fewest() { started.one(rng) } else { survey.one(fewest, rng) }
 }

@@ -122,8 +122,6 @@ impl Picker {
 
     fn keep_an_order(&mut self) {
         self.order = Some(Order::new(self.layout.pieces()));
-        // An order is collected from wide counts.
-        self.availability.widen();
     }
 
     /// A connection's pieces became known.

@@ -7,6 +7,7 @@
 //! neighbours; the rank is the number of holders and, among equals, started before unopened. Pieces without a free block
 //! have no rank. A change of rank swaps a piece over the borders between; who comes or goes does so at the nearer end.
 
+use super::availability::Counts;
 use super::rarest::fewest_holders;
 use super::rows::{Count, Row};
 use crate::fetch;
@@ -204,7 +205,7 @@ impl Order {
             return true;
         }
         let above = (self.ends.len() / 2) as u16;
-        match fewest_holders(wanted.rows, above, |at| wanted.free[at]) {
+        match wanted.fewest(above) {
             Some(holders) => self.gather(above, holders, wanted),
             None => false,
         }
@@ -218,15 +219,9 @@ impl Order {
     /// Appends the pieces with `floor` to `limit` holders and returns whether there are any.
     fn gather(&mut self, floor: u16, limit: u16, wanted: Wanted<'_>) -> bool {
         let (begin, top) = (self.row.len(), rank(limit, false));
-        for (at, (row, &free)) in wanted.rows.iter().zip(wanted.free).enumerate() {
-            let mut word =
-                if free == 0 { 0 } else { free & u16::at_most(row, limit) & !u16::below(row, floor) };
-            while word != 0 {
-                let piece = PieceIndex(at as u32 * 64 + word.trailing_zeros());
-                self.places[piece.0 as usize] = self.row.len() as u32;
-                self.row.push(piece);
-                word &= word - 1;
-            }
+        match wanted.counts {
+            Counts::Narrow(rows) => self.append(floor, limit, rows, wanted.free),
+            Counts::Wide(rows) => self.append(floor, limit, rows, wanted.free),
         }
         // All have the highest rank at first; the few that deserve a lower one go down.
         self.ranks.resize(self.row.len(), top as u16);
@@ -247,12 +242,26 @@ impl Order {
         self.raise_lowest();
         begin < self.row.len()
     }
+
+    /// Those pieces, by their numbers.
+    fn append<C: Count>(&mut self, floor: u16, limit: u16, rows: &[Row<C>], free: &[u64]) {
+        let (floor, limit) = (C::limited(floor), C::limited(limit));
+        for (at, (row, &free)) in rows.iter().zip(free).enumerate() {
+            let mut word = if free == 0 { 0 } else { free & C::at_most(row, limit) & !C::below(row, floor) };
+            while word != 0 {
+                let piece = PieceIndex(at as u32 * 64 + word.trailing_zeros());
+                self.places[piece.0 as usize] = self.row.len() as u32;
+                self.row.push(piece);
+                word &= word - 1;
+            }
+        }
+    }
 }
 
 /// Where the order's pieces come from.
 #[derive(Clone, Copy)]
 pub(super) struct Wanted<'a> {
-    pub(super) rows: &'a [Row],
+    pub(super) counts: &'a Counts,
     /// Pieces with a free block.
     pub(super) free: &'a [u64],
     /// Those of them that are started.
@@ -261,7 +270,15 @@ pub(super) struct Wanted<'a> {
 
 impl Wanted<'_> {
     fn holders(&self, piece: PieceIndex) -> u16 {
-        self.rows[piece.0 as usize / 64][piece.0 as usize % 64]
+        self.counts.of(piece)
+    }
+
+    /// The smallest count of at least `floor`.
+    fn fewest(&self, floor: u16) -> Option<u16> {
+        match self.counts {
+            Counts::Narrow(rows) => fewest_holders(rows, floor, self.free),
+            Counts::Wide(rows) => fewest_holders(rows, floor, self.free),
+        }
     }
 }
 

@@ -15,95 +15,119 @@ pub(super) trait Count: Copy + Ord + Into<u16> + 'static {
     /// As many `holders`, or the limit where that is less.
     fn limited(holders: u16) -> Self;
 
-    /// For every byte, all ones in the lanes of its set bits.
-    const MASKS: &'static [[Self; 8]; 256];
+    /// One more holder for each of eight pieces whose bit is set.
+    fn raise(counts: &mut [Self; 8], byte: u8);
+    /// One less.
+    fn lower(counts: &mut [Self; 8], byte: u8);
 
-    fn wrapping_add(self, other: Self) -> Self;
-    fn wrapping_sub(self, other: Self) -> Self;
+    /// The smallest count of the pieces of `words`; `None` where they have none.
+    fn fewest(rows: &[Row<Self>], words: impl Iterator<Item = u64>) -> Option<Self>;
 
     /// The pieces of a row with `holders` holders or fewer, as a word.
     fn at_most(row: &Row<Self>, holders: Self) -> u64;
     /// The pieces with fewer holders.
     fn below(row: &Row<Self>, holders: Self) -> u64;
-
     /// The pieces with exactly `holders` holders.
-    fn exactly(row: &Row<Self>, holders: Self) -> u64 {
-        Self::at_most(row, holders) & !Self::below(row, holders)
+    fn exactly(row: &Row<Self>, holders: Self) -> u64;
+}
+
+impl Count for u8 {
+    const LIMIT: u8 = u8::MAX;
+
+    fn limited(holders: u16) -> u8 {
+        holders.min(u16::from(u8::MAX)) as u8
+    }
+
+    // Eight at a time in one number: none of them overflows.
+    #[inline]
+    fn raise(counts: &mut [u8; 8], byte: u8) {
+        *counts = u64::from_le_bytes(*counts).wrapping_add(ONES[byte as usize]).to_le_bytes();
+    }
+
+    #[inline]
+    fn lower(counts: &mut [u8; 8], byte: u8) {
+        *counts = u64::from_le_bytes(*counts).wrapping_sub(ONES[byte as usize]).to_le_bytes();
+    }
+
+    #[inline(always)]
+    fn fewest(rows: &[Row<u8>], words: impl Iterator<Item = u64>) -> Option<u8> {
+        if rows.len() > FEW {
+            return fewest_of_many(rows, words);
+        }
+        let mut lanes = u8x16::splat(u8::LIMIT);
+        for (row, word) in rows.iter().zip(words) {
+            if word != 0 {
+                let parts = row.as_chunks::<16>().0.iter().zip(missing(word));
+                lanes =
+                    parts.fold(lanes, |lanes, (counts, missing)| lanes.min(u8x16::new(*counts) | missing));
+            }
+        }
+        Some(lanes.reduce_min()).filter(|fewest| *fewest < u8::LIMIT)
+    }
+
+    // Baseline x86-64 orders only signed bytes, but knows the greater of two without a sign.
+    #[inline]
+    fn at_most(row: &Row<u8>, holders: u8) -> u64 {
+        let holders = u8x16::splat(holders);
+        gather(row.as_chunks::<16>().0, |counts| u8x16::new(*counts).max(holders).simd_eq(holders))
+    }
+
+    #[inline]
+    fn below(row: &Row<u8>, holders: u8) -> u64 {
+        let holders = u8x16::splat(holders);
+        !gather(row.as_chunks::<16>().0, |counts| {
+            let counts = u8x16::new(*counts);
+            counts.max(holders).simd_eq(counts)
+        })
+    }
+
+    #[inline]
+    fn exactly(row: &Row<u8>, holders: u8) -> u64 {
+        let holders = u8x16::splat(holders);
+        gather(row.as_chunks::<16>().0, |counts| u8x16::new(*counts).simd_eq(holders))
     }
 }
 
-macro_rules! count {
-    ($number:ty, $limit:expr, $at_most:path, $below:path) => {
-        impl Count for $number {
-            const LIMIT: $number = $limit;
-            const MASKS: &'static [[$number; 8]; 256] = &{
-                let mut masks = [[0; 8]; 256];
-                let mut entry = 0;
-                while entry < 8 * 256 {
-                    if (entry / 8) >> (entry % 8) & 1 == 1 {
-                        masks[entry / 8][entry % 8] = <$number>::MAX;
-                    }
-                    entry += 1;
-                }
-                masks
-            };
+impl Count for u16 {
+    const LIMIT: u16 = i16::MAX as u16;
 
-            #[inline]
-            fn limited(holders: u16) -> $number {
-                holders.min(Self::LIMIT.into()) as $number
-            }
+    fn limited(holders: u16) -> u16 {
+        holders.min(u16::LIMIT)
+    }
 
-            #[inline]
-            fn wrapping_add(self, other: $number) -> $number {
-                self.wrapping_add(other)
-            }
-
-            #[inline]
-            fn wrapping_sub(self, other: $number) -> $number {
-                self.wrapping_sub(other)
-            }
-
-            #[inline]
-            fn at_most(row: &Row<$number>, holders: $number) -> u64 {
-                $at_most(row, holders)
-            }
-
-            #[inline]
-            fn below(row: &Row<$number>, holders: $number) -> u64 {
-                $below(row, holders)
-            }
+    #[inline]
+    fn raise(counts: &mut [u16; 8], byte: u8) {
+        for (count, mask) in counts.iter_mut().zip(MASKS[byte as usize]) {
+            *count = count.wrapping_sub(mask);
         }
-    };
-}
+    }
 
-count!(u8, u8::MAX, bytes_at_most, bytes_below);
-count!(u16, i16::MAX as u16, pairs_at_most, pairs_below);
+    #[inline]
+    fn lower(counts: &mut [u16; 8], byte: u8) {
+        for (count, mask) in counts.iter_mut().zip(MASKS[byte as usize]) {
+            *count = count.wrapping_add(mask);
+        }
+    }
 
-// Baseline x86-64 orders only signed bytes, but knows the greater of two without a sign.
+    #[inline(always)]
+    fn fewest(rows: &[Row<u16>], words: impl Iterator<Item = u64>) -> Option<u16> {
+        fewest_of_many(rows, words)
+    }
 
-#[inline]
-fn bytes_at_most(row: &Row<u8>, holders: u8) -> u64 {
-    let holders = u8x16::splat(holders);
-    gather(row.as_chunks::<16>().0, |counts| u8x16::new(*counts).max(holders).simd_eq(holders))
-}
+    #[inline]
+    fn at_most(row: &Row<u16>, holders: u16) -> u64 {
+        no_greater(row, holders as i16)
+    }
 
-#[inline]
-fn bytes_below(row: &Row<u8>, holders: u8) -> u64 {
-    let holders = u8x16::splat(holders);
-    !gather(row.as_chunks::<16>().0, |counts| {
-        let counts = u8x16::new(*counts);
-        counts.max(holders).simd_eq(counts)
-    })
-}
+    #[inline]
+    fn below(row: &Row<u16>, holders: u16) -> u64 {
+        no_greater(row, holders as i16 - 1)
+    }
 
-#[inline]
-fn pairs_at_most(row: &Row<u16>, holders: u16) -> u64 {
-    no_greater(row, holders as i16)
-}
-
-#[inline]
-fn pairs_below(row: &Row<u16>, holders: u16) -> u64 {
-    no_greater(row, holders as i16 - 1)
+    #[inline]
+    fn exactly(row: &Row<u16>, holders: u16) -> u64 {
+        u16::at_most(row, holders) & !u16::below(row, holders)
+    }
 }
 
 /// The counts up to `limit`, by what is left of each above it: whether there is anything is told as well by a byte, to
@@ -126,34 +150,70 @@ fn gather<T>(parts: &[T], lanes: impl Fn(&T) -> u8x16) -> u64 {
 /// One more holder for the pieces of `word`.
 pub(super) fn raise<C: Count>(row: &mut Row<C>, word: u64) {
     for (counts, byte) in row.as_chunks_mut::<8>().0.iter_mut().zip(word.to_le_bytes()) {
-        for (count, mask) in counts.iter_mut().zip(C::MASKS[byte as usize]) {
-            *count = count.wrapping_sub(mask);
-        }
+        C::raise(counts, byte);
     }
 }
 
-/// One holder less for the pieces of `word`.
+/// One holder less for the pieces of `word`, which have one.
 pub(super) fn lower<C: Count>(row: &mut Row<C>, word: u64) {
     for (counts, byte) in row.as_chunks_mut::<8>().0.iter_mut().zip(word.to_le_bytes()) {
-        for (count, mask) in counts.iter_mut().zip(C::MASKS[byte as usize]) {
-            *count = count.wrapping_add(mask);
-        }
+        C::lower(counts, byte);
     }
 }
 
-/// The fewest holders of a piece of `word`, which must have one, and the pieces of `word` with so many. A look at some piece's
-/// count leaves those with fewer, of which two or three looks as a rule leave none.
-#[inline(always)]
-pub(super) fn rarest<C: Count>(row: &Row<C>, word: u64) -> (C, u64) {
-    let mut left = word;
-    loop {
-        let holders = row[left.trailing_zeros() as usize % 64];
-        let fewer = left & C::below(row, holders);
-        if fewer == 0 {
-            return (holders, left & C::at_most(row, holders));
-        }
-        left = fewer;
+/// For every byte, a one in the lanes of its set bits.
+static ONES: [u64; 256] = {
+    let mut ones = [0; 256];
+    let mut entry = 0;
+    while entry < 8 * 256 {
+        ones[entry / 8] |= (((entry as u64 / 8) >> (entry % 8)) & 1) << (8 * (entry % 8));
+        entry += 1;
     }
+    ones
+};
+
+/// For every byte, all ones in the lanes of its set bits.
+static MASKS: [[u16; 8]; 256] = {
+    let mut masks = [[0; 8]; 256];
+    let mut entry = 0;
+    while entry < 8 * 256 {
+        if (entry / 8) >> (entry % 8) & 1 == 1 {
+            masks[entry / 8][entry % 8] = u16::MAX;
+        }
+        entry += 1;
+    }
+    masks
+};
+
+/// Of many rows few have fewer holders than all before, and a branch on that is well predicted. Of up to so many it is not.
+pub(super) const FEW: usize = 16;
+
+#[inline(always)]
+fn fewest_of_many<C: Count>(rows: &[Row<C>], words: impl Iterator<Item = u64>) -> Option<C> {
+    let mut fewest = C::LIMIT;
+    for (row, word) in rows.iter().zip(words) {
+        if word != 0 {
+            let mut fewer = word & C::below(row, fewest);
+            while fewer != 0 {
+                fewest = row[fewer.trailing_zeros() as usize % 64];
+                fewer &= C::below(row, fewest);
+            }
+        }
+    }
+    (fewest < C::LIMIT).then_some(fewest)
+}
+
+/// All ones in the bytes whose bits are not set in the word: of sixteen pieces after sixteen.
+#[inline(always)]
+fn missing(word: u64) -> [u8x16; 4] {
+    const BITS: u8x16 = u8x16::new([1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128]);
+    let twice = |bytes: u8x16| [u8x16::unpack_low(bytes, bytes), u8x16::unpack_high(bytes, bytes)];
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&word.to_le_bytes());
+    let [pairs, _] = twice(u8x16::new(bytes));
+    let [low, high] = twice(pairs);
+    let ([first, second], [third, fourth]) = (twice(low), twice(high));
+    [first, second, third, fourth].map(|eights| (eights & BITS).simd_eq(u8x16::ZERO))
 }
 
 #[cfg(test)]
@@ -174,9 +234,9 @@ mod tests {
             prop_assert_eq!(C::at_most(&row, holders) >> at & 1 == 1, row[at] <= holders);
             prop_assert_eq!(C::below(&row, holders) >> at & 1 == 1, row[at] < holders);
         }
-        if let Some(fewest) = (0..64).filter(|&at| held(at)).map(|at| row[at]).min() {
-            prop_assert_eq!(rarest(&row, word), (fewest, word & C::exactly(&row, fewest)));
-        }
+        let fewest = (0..64).filter(|&at| held(at)).map(|at| row[at]).min();
+        prop_assert_eq!(C::fewest(&[row], [word].into_iter()), fewest);
+        prop_assert_eq!(C::fewest(&[row; FEW + 1], [word; FEW + 1].into_iter()), fewest);
         Ok(())
     }
 

@@ -50,16 +50,19 @@ impl<'a> Started<'a> {
         eligible: &Eligible<'_>,
     ) {
         let mut counts: Row = [u16::LIMIT; 64];
+        let mut fewest = u16::LIMIT;
         for (count, &piece) in counts.iter_mut().zip(pieces) {
             *count = holders(piece) | (eligible.barred(piece) & u16::LIMIT);
+            fewest = fewest.min(*count);
         }
-        let fewest = counts.iter().fold(i16::MAX, |fewest, count| fewest.min(*count as i16)) as u16;
         if fewest < self.fewest {
             self.fewest = fewest;
             self.marks.fill(0);
         }
         let any = fewest == self.fewest && fewest < u16::LIMIT;
-        self.marks.push(if any { u16::exactly(&counts, fewest) } else { 0 });
+        let marks = counts[..pieces.len()].iter().rev();
+        let marks = marks.fold(0, |marks, count| marks << 1 | u64::from(*count == fewest));
+        self.marks.push(if any { marks } else { 0 });
     }
 
     /// The fewest holders of such a piece; [`Count::LIMIT`] where there is none.

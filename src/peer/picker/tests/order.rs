@@ -1,6 +1,7 @@
 //! The order by itself: whatever changes of rank it is told, it lists the rare pieces by rank.
 
 use super::super::*;
+use crate::peer::picker::availability::Counts;
 use crate::peer::picker::order::Wanted;
 use crate::rng::{Entity, Purpose};
 
@@ -16,6 +17,14 @@ struct Truth {
 impl Truth {
     fn holders(&self, piece: PieceIndex) -> u16 {
         self.rows[piece.0 as usize / 64][piece.0 as usize % 64]
+    }
+
+    fn wide(&self) -> Counts {
+        Counts::Wide(self.rows.clone().into())
+    }
+
+    fn narrow(&self) -> Counts {
+        Counts::Narrow(self.rows.iter().map(|row| row.map(|count| count as u8)).collect())
     }
 
     fn rank(&self, piece: PieceIndex) -> usize {
@@ -63,7 +72,8 @@ fn the_order_follows_every_change_of_rank() {
                 1..20 => {
                     let (free, started) = (truth.free.words(), &truth.started[..]);
                     let before = order.pieces().len();
-                    let more = order.collect(Wanted { rows: &truth.rows, free, started });
+                    let counts = &if seed % 2 == 0 { truth.wide() } else { truth.narrow() };
+                    let more = order.collect(Wanted { counts, free, started });
                     assert_eq!(more, order.pieces().len() > before, "seed {seed}");
                 }
                 _ => {}
@@ -81,7 +91,8 @@ fn a_row_that_wanders_is_brought_back() {
     let mut rows = [[0; 64]];
     rows[0][..3].copy_from_slice(&[0, 3, 4]);
     let free = Bitfield::full(3);
-    while order.collect(Wanted { rows: &rows, free: free.words(), started: &[] }) {}
+    let counts = &Counts::Wide(rows.into());
+    while order.collect(Wanted { counts, free: free.words(), started: &[] }) {}
     let (low, high) = (Some(rank(0, false)), Some(rank(3, false)));
     for _ in 0..100 {
         // Without the rare one, the common one is near the front and goes there; with it, it comes at the end.

@@ -6,6 +6,7 @@
 
 mod ahead;
 mod availability;
+mod blocks;
 mod choose;
 mod draw;
 mod eligible;
@@ -29,8 +30,9 @@ use crate::rng::Stream;
 use crate::torrent::bitfield::{Bitfield, PieceSet};
 use crate::torrent::layout::Layout;
 use availability::Availability;
+use blocks::Block;
 use order::{Order, rank};
-use progress::{Block, Change, Progress, Standing};
+use progress::{Change, Progress, Standing};
 use retries::Retries;
 
 /// The picker of one peer.

@@ -5,20 +5,11 @@
 
 use smallvec::SmallVec;
 
+use super::blocks::{Block, Blocks};
 use super::slots::SlotTable;
 use crate::fetch;
 use crate::id::{BlockId, ConnId, PieceIndex};
 use crate::torrent::layout::Layout;
-
-/// A block's life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Block {
-    Free,
-    Requested(ConnId),
-    /// Endgame, or the first one is snubbed.
-    Doubled(ConnId, ConnId),
-    Received,
-}
 
 /// A piece as the choice of the next one sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +67,7 @@ pub(super) struct Progress {
     /// Per slot, bit `i` of its words: block `i` is free.
     free: Vec<u64>,
     /// Per slot, [`Layout::blocks_per_piece`] blocks.
-    blocks: Vec<Block>,
+    blocks: Blocks,
     /// Started pieces with a free block, in no order.
     open: Vec<PieceIndex>,
     unverified_bytes: u64,
@@ -109,7 +100,7 @@ impl Progress {
             slots: Vec::new(),
             vacant: Vec::new(),
             free: Vec::new(),
-            blocks: Vec::new(),
+            blocks: Blocks::default(),
             open: Vec::new(),
             unverified_bytes: 0,
         }
@@ -170,7 +161,7 @@ impl Progress {
     }
 
     pub(super) fn block(&self, block: BlockId) -> Option<Block> {
-        self.slot_of.get(block.piece).map(|slot| self.blocks[self.at(slot, block.index)])
+        self.slot_of.get(block.piece).map(|slot| self.blocks.get(self.at(slot, block.index)))
     }
 
     /// Gives `piece`, not started so far, a slot with all blocks free.
@@ -181,14 +172,14 @@ impl Progress {
         if slot == self.slots.len() {
             self.slots.push(Slot::VACANT);
             self.free.resize(self.free.len() + self.words, 0);
-            self.blocks.resize(self.blocks.len() + stride, Block::Free);
+            self.blocks.grow(stride);
         }
         let blocks = self.blocks_in(piece);
         for (word, first) in self.free[slot * self.words..][..self.words].iter_mut().zip((0..).step_by(64)) {
             let here = blocks.saturating_sub(first).min(64);
             *word = u64::MAX.checked_shr(64 - here).unwrap_or(0);
         }
-        self.blocks[slot * stride..][..blocks as usize].fill(Block::Free);
+        self.blocks.free(slot * stride..slot * stride + blocks as usize);
         let position = self.open.len() as u32;
         self.slots[slot] = Slot { piece: Some(piece), blocks, free: blocks, position, ..Slot::VACANT };
         self.open.push(piece);
@@ -229,7 +220,7 @@ impl Progress {
         for _ in 0..taken {
             let index = self.take_lowest_free(slot);
             let at = self.at(slot, index);
-            self.blocks[at] = Block::Requested(conn);
+            self.blocks.set(at, Block::Requested(conn));
             out.push(BlockId { piece, index });
         }
         if closed {
@@ -270,8 +261,8 @@ impl Progress {
     pub(super) fn double(&mut self, block: BlockId, conn: ConnId) {
         let Some(slot) = self.slot_of.get(block.piece) else { return };
         let at = self.at(slot, block.index);
-        if let Block::Requested(first) = self.blocks[at] {
-            self.blocks[at] = Block::Doubled(first, conn);
+        if let Some(first) = self.blocks.only_requester(at) {
+            self.blocks.set(at, Block::Doubled(first, conn));
         }
     }
 
@@ -280,9 +271,9 @@ impl Progress {
     pub(super) fn release(&mut self, block: BlockId, conn: ConnId) -> bool {
         let Some(slot) = self.slot_of.get(block.piece) else { return false };
         let at = self.at(slot, block.index);
-        match self.blocks[at] {
+        match self.blocks.get(at) {
             Block::Requested(only) if only == conn => {
-                self.blocks[at] = Block::Free;
+                self.blocks.set(at, Block::Free);
                 self.free[slot * self.words + block.index as usize / 64] |= 1 << (block.index % 64);
                 let state = &mut self.slots[slot];
                 state.requested -= 1;
@@ -295,8 +286,8 @@ impl Progress {
                     self.stop(block.piece);
                 }
             }
-            Block::Doubled(first, second) if second == conn => self.blocks[at] = Block::Requested(first),
-            Block::Doubled(first, second) if first == conn => self.blocks[at] = Block::Requested(second),
+            Block::Doubled(first, second) if second == conn => self.blocks.set(at, Block::Requested(first)),
+            Block::Doubled(first, second) if first == conn => self.blocks.set(at, Block::Requested(second)),
             Block::Free | Block::Requested(_) | Block::Doubled(..) | Block::Received => return false,
         }
         true
@@ -312,7 +303,7 @@ impl Progress {
             None => return None,
         };
         let at = self.at(slot, block.index);
-        let was = self.blocks[at];
+        let was = self.blocks.get(at);
         let length = self.length(block);
         let state = &mut self.slots[slot];
         let mut change = None;
@@ -325,7 +316,7 @@ impl Progress {
                 change = Some(Change { before, after: state.standing() });
             }
         }
-        self.blocks[at] = Block::Received;
+        self.blocks.set(at, Block::Received);
         state.received_bytes += length;
         self.unverified_bytes += u64::from(length);
         let complete = state.is_complete();
@@ -348,12 +339,8 @@ impl Progress {
     /// The block at a place of a slot and its only requester, if it has exactly one.
     pub(super) fn busy_at(&self, slot: usize, index: u32) -> Option<(BlockId, ConnId)> {
         let piece = self.slots[slot].piece?;
-        match self.blocks[self.at(slot, index)] {
-            Block::Requested(only) if index < self.slots[slot].blocks => {
-                Some((BlockId { piece, index }, only))
-            }
-            _ => None,
-        }
+        let only = self.blocks.only_requester(self.at(slot, index))?;
+        (index < self.slots[slot].blocks).then_some((BlockId { piece, index }, only))
     }
 
     fn at(&self, slot: usize, index: u32) -> usize {

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use crate::fetch;
 use crate::id::ConnId;
 
 /// A block's life.
@@ -40,6 +41,13 @@ impl Blocks {
             self.seconds.retain(|(at, _)| !places.contains(&(*at as usize)));
         }
         self.lives[places].fill(FREE);
+    }
+
+    /// The first of these places will be looked at soon, and perhaps the others.
+    pub(super) fn fetch(&self, first: usize, places: usize) {
+        let line = fetch::LINE / size_of::<u32>();
+        fetch::at(&self.lives, first);
+        fetch::at(&self.lives, first + (places - 1).min(line));
     }
 
     #[inline]

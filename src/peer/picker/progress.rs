@@ -119,7 +119,7 @@ impl Progress {
         if let Some(&slot) = self.vacant.last() {
             fetch::at(&self.slots, slot as usize);
             fetch::at(&self.free, slot as usize * self.words);
-            fetch::at(&self.blocks, slot as usize * self.stride);
+            self.blocks.fetch(slot as usize * self.stride, self.stride);
         }
     }
 
@@ -127,7 +127,7 @@ impl Progress {
     pub(super) fn fetch_blocks(&self, piece: PieceIndex) {
         if let Some(slot) = self.slot_of.get(piece) {
             fetch::at(&self.slots, slot);
-            fetch::all(&self.blocks[slot * self.stride..][..self.stride.min(16)]);
+            self.blocks.fetch(slot * self.stride, self.stride);
         }
     }
 

@@ -11,24 +11,9 @@ pub(super) fn one_of(
     rng: &mut Stream,
 ) -> Option<PieceIndex> {
     if pieces.len() > 64 {
-        one_of_many(pieces, pieces.chunks(64).map(|pieces| fitting(pieces, &fits)), rng)
-    } else {
-        one_of_few(pieces, fitting(pieces, fits), rng)
+        return one_of_many(pieces, fits, rng);
     }
-}
-
-/// A uniform one of the `pieces` that are marked, 64 to a word.
-#[inline]
-pub(super) fn one_marked(pieces: &[PieceIndex], marks: &[u64], rng: &mut Stream) -> Option<PieceIndex> {
-    match marks {
-        [] => None,
-        [fitting] => one_of_few(pieces, *fitting, rng),
-        _ => one_of_many(pieces, marks.iter().copied(), rng),
-    }
-}
-
-#[inline]
-fn one_of_few(pieces: &[PieceIndex], fitting: u64, rng: &mut Stream) -> Option<PieceIndex> {
+    let fitting = fitting(pieces, fits);
     if fitting == 0 {
         None
     } else if fitting.is_power_of_two() {
@@ -41,11 +26,12 @@ fn one_of_few(pieces: &[PieceIndex], fitting: u64, rng: &mut Stream) -> Option<P
 
 fn one_of_many(
     pieces: &[PieceIndex],
-    fitting: impl Iterator<Item = u64>,
+    fits: impl Fn(PieceIndex) -> bool,
     rng: &mut Stream,
 ) -> Option<PieceIndex> {
     let (mut seen, mut chosen) = (0, None);
-    for (pieces, fitting) in pieces.chunks(64).zip(fitting) {
+    for pieces in pieces.chunks(64) {
+        let fitting = fitting(pieces, &fits);
         if fitting != 0 {
             seen += u64::from(fitting.count_ones());
             let taken_over = share(fitting.count_ones(), seen, rng);

@@ -245,9 +245,12 @@ impl Order {
 
     /// Those pieces, by their numbers.
     fn append<C: Count>(&mut self, floor: u16, limit: u16, rows: &[Row<C>], free: &[u64]) {
-        let (floor, limit) = (C::limited(floor), C::limited(limit));
+        let (none, floor, limit) = (C::limited(0), C::limited(floor), C::limited(limit));
         for (at, (row, &free)) in rows.iter().zip(free).enumerate() {
-            let mut word = if free == 0 { 0 } else { free & C::at_most(row, limit) & !C::below(row, floor) };
+            let mut word = if free == 0 { 0 } else { free & C::at_most(row, limit) };
+            if word != 0 && floor > none {
+                word &= !C::below(row, floor);
+            }
             while word != 0 {
                 let piece = PieceIndex(at as u32 * 64 + word.trailing_zeros());
                 self.places[piece.0 as usize] = self.row.len() as u32;

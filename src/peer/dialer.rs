@@ -1,8 +1,7 @@
 //! Whom to dial: the addresses the tracker told us, or those of a fixed overlay, and when one that failed may be tried
 //! again. And how many connections are enough.
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use crate::id::PeerId;
@@ -23,7 +22,7 @@ pub(crate) struct Dialer {
     starving: bool,
     /// Ready to be dialled, first come, first dialled.
     ready: VecDeque<SocketAddr>,
-    known: BTreeMap<SocketAddr, Contact>,
+    known: Known,
     /// When the first of those that wait may be dialled again, or those known from the start for the first time.
     due: Option<Time>,
     dialing: u32,
@@ -50,6 +49,38 @@ struct Contact {
     peer_id: Option<PeerId>,
 }
 
+/// What is known of every address, ascending. Looked up rarely, and a simulated peer has room for little else.
+#[derive(Clone, Debug, Default)]
+struct Known(Vec<(SocketAddr, Contact)>);
+
+impl Known {
+    /// Room is made for so many at a time.
+    const ROOM: usize = 8;
+
+    /// Returns whether the address is new; then it is ready.
+    fn add(&mut self, addr: SocketAddr) -> bool {
+        let Err(at) = self.find(addr) else { return false };
+        if self.0.len() == self.0.capacity() {
+            self.0.reserve_exact(Self::ROOM);
+        }
+        let contact = Contact { state: State::Ready, dialing: false, failures: 0, peer_id: None };
+        self.0.insert(at, (addr, contact));
+        true
+    }
+
+    fn get(&self, addr: SocketAddr) -> Option<&Contact> {
+        self.find(addr).ok().map(|at| &self.0[at].1)
+    }
+
+    fn get_mut(&mut self, addr: SocketAddr) -> Option<&mut Contact> {
+        self.find(addr).ok().map(|at| &mut self.0[at].1)
+    }
+
+    fn find(&self, addr: SocketAddr) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&addr, |(addr, _)| *addr)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Ready,
@@ -74,7 +105,7 @@ impl Dialer {
             limits,
             starving: false,
             ready: VecDeque::new(),
-            known: BTreeMap::new(),
+            known: Known::default(),
             due: None,
             dialing: 0,
         };
@@ -90,15 +121,14 @@ impl Dialer {
             return;
         }
         for &addr in addresses {
-            if addr != own && addr.port() != 0 && self.known.len() < MAX_ADDRESSES {
+            if addr != own && addr.port() != 0 && self.known.0.len() < MAX_ADDRESSES {
                 self.add(addr);
             }
         }
     }
 
     fn add(&mut self, addr: SocketAddr) {
-        if let Entry::Vacant(unknown) = self.known.entry(addr) {
-            unknown.insert(Contact { state: State::Ready, dialing: false, failures: 0, peer_id: None });
+        if self.known.add(addr) {
             self.ready.push_back(addr);
         }
     }
@@ -151,7 +181,7 @@ impl Dialer {
         connected: impl Fn(SocketAddr, Option<PeerId>) -> bool,
     ) -> Option<SocketAddr> {
         while let Some(addr) = self.ready.pop_front() {
-            let Some(contact) = self.known.get_mut(&addr) else { continue };
+            let Some(contact) = self.known.get_mut(addr) else { continue };
             if contact.state != State::Ready {
                 continue;
             }
@@ -174,7 +204,7 @@ impl Dialer {
         if dialled {
             self.dial_over(addr);
         }
-        if let Some(contact) = self.known.get_mut(&addr) {
+        if let Some(contact) = self.known.get_mut(addr) {
             contact.peer_id = Some(peer_id);
             self.set_state(addr, State::Busy);
         }
@@ -182,7 +212,7 @@ impl Dialer {
 
     /// We dialled this peer and do not want the connection.
     pub(crate) fn refused(&mut self, now: Time, addr: SocketAddr, peer_id: PeerId) {
-        if let Some(contact) = self.known.get_mut(&addr) {
+        if let Some(contact) = self.known.get_mut(addr) {
             contact.peer_id = Some(peer_id);
         }
         self.failed(now, addr);
@@ -196,7 +226,7 @@ impl Dialer {
 
     /// The connection is over; a long-lived one may be dialled again soon, a short one waits longer each time.
     pub(crate) fn closed(&mut self, now: Time, addr: SocketAddr, opened_at: Time) {
-        if let Some(contact) = self.known.get_mut(&addr)
+        if let Some(contact) = self.known.get_mut(addr)
             && now.since(opened_at) > LONGEST_WAIT
         {
             contact.failures = 0;
@@ -206,14 +236,14 @@ impl Dialer {
 
     /// Both of us have everything: there is no reason to dial it.
     pub(crate) fn both_complete(&mut self, addr: SocketAddr) {
-        if self.known.get(&addr).is_some_and(|contact| contact.state != State::Never) {
+        if self.known.get(addr).is_some_and(|contact| contact.state != State::Never) {
             self.set_state(addr, State::Complete);
         }
     }
 
     /// We lack something again.
     pub(crate) fn lack_again(&mut self) {
-        for (addr, contact) in &mut self.known {
+        for (addr, contact) in &mut self.known.0 {
             if contact.state == State::Complete {
                 contact.state = State::Ready;
                 self.ready.push_back(*addr);
@@ -236,7 +266,7 @@ impl Dialer {
         if self.due.is_none_or(|due| due > now) {
             return;
         }
-        for (addr, contact) in &mut self.known {
+        for (addr, contact) in &mut self.known.0 {
             if contact.state.waiting_until().is_some_and(|until| until <= now) {
                 contact.state = State::Ready;
                 self.ready.push_back(*addr);
@@ -246,11 +276,11 @@ impl Dialer {
     }
 
     fn earliest(&self) -> Option<Time> {
-        self.known.values().filter_map(|contact| contact.state.waiting_until()).min()
+        self.known.0.iter().filter_map(|(_, contact)| contact.state.waiting_until()).min()
     }
 
     fn set_state(&mut self, addr: SocketAddr, state: State) {
-        let Some(contact) = self.known.get_mut(&addr) else { return };
+        let Some(contact) = self.known.get_mut(addr) else { return };
         let before = std::mem::replace(&mut contact.state, state);
         let (ended, begun) = (before.waiting_until(), state.waiting_until());
         if ended.is_some() && ended == self.due {
@@ -266,13 +296,13 @@ impl Dialer {
     }
 
     fn dial_over(&mut self, addr: SocketAddr) {
-        if let Some(contact) = self.known.get_mut(&addr) {
+        if let Some(contact) = self.known.get_mut(addr) {
             self.dialing -= u32::from(std::mem::take(&mut contact.dialing));
         }
     }
 
     fn wait(&mut self, now: Time, addr: SocketAddr) {
-        if let Some(contact) = self.known.get_mut(&addr)
+        if let Some(contact) = self.known.get_mut(addr)
             && contact.state != State::Never
         {
             let wait = FIRST_WAIT * (1 << contact.failures.min(8));

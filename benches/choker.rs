@@ -17,19 +17,17 @@ use cpu_time::CpuTime;
 /// Everybody interested, each with its own rates; a tenth snubbed.
 fn candidates(count: u32) -> Vec<Candidate> {
     let mut chance = Stream::new(1, Entity::Scenario, Purpose::Content);
-    let mut candidate = |conn| {
-        Candidate {
-            conn: ConnId(conn),
-            interested: true,
-            unchoked: false,
-            snubbed: chance.below(10) == 0,
-            received: chance.below(1 << 20),
-            sent: chance.below(1 << 20),
-            rare: chance.below(50) as u32,
-            unchoked_at: None,
-            pending: chance.below(2) == 0,
-            place: chance.below(u64::from(u32::MAX)) as u32,
-        }
+    let mut candidate = |conn| Candidate {
+        conn: ConnId(conn),
+        interested: true,
+        unchoked: false,
+        snubbed: chance.below(10) == 0,
+        received: chance.below(1 << 20),
+        sent: chance.below(1 << 20),
+        rare: chance.below(50) as u32,
+        unchoked_at: None,
+        pending: chance.below(2) == 0,
+        place: chance.below(u64::from(u32::MAX)) as u32,
     };
     (0..count).map(&mut candidate).collect()
 }

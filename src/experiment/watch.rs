@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::driver::Recorder;
-use crate::id::PeerIndex;
 use crate::event::{Event, Record};
+use crate::id::PeerIndex;
 use crate::time::Time;
 
 /// Shared by all runs of an experiment.

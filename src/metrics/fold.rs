@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::driver::{Ended, Outcome, Recorder};
-use crate::fetch;
 use crate::event::{BlockFate, Event, Record, Remote, Traffic};
+use crate::fetch;
 use crate::id::{PeerIndex, PieceIndex};
 use crate::metrics::availability::Availability;
 use crate::metrics::bound::{self, BoundPeer};

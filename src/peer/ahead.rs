@@ -34,21 +34,25 @@ impl Expected {
 }
 
 impl Peer {
-    /// The first step: the peer itself.
-    pub(crate) fn fetch(&self) {
-        fetch::one(&self.announcer);
-        self.announcer.fetch();
-        fetch::one(&self.dialer);
+    /// The first step: the peer itself, as far as the next block for its uplink goes.
+    pub(crate) fn fetch_for_upload(&self) {
         self.connections.fetch();
-        fetch::one(&self.blame);
         fetch::one(&self.policy);
-        fetch::one(&self.layout);
         fetch::one(&self.totals);
-        self.picker.fetch();
         fetch::one(&self.schedule);
-        fetch::one(&self.heeded_haves);
         fetch::one(&self.last_block_at);
         fetch::one(&self.stopped);
+    }
+
+    /// The first step: the peer itself.
+    pub(crate) fn fetch(&self) {
+        self.fetch_for_upload();
+        self.announcer.fetch();
+        self.picker.fetch();
+        fetch::one(&self.dialer);
+        fetch::one(&self.blame);
+        fetch::one(&self.layout);
+        fetch::one(&self.heeded_haves);
     }
 
     /// The second step: what the peer has for what is about to come on one of its connections.

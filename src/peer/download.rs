@@ -81,7 +81,8 @@ impl Peer {
     pub(super) fn ask_all_but(&mut self, now: Time, but: Option<ConnId>, actions: &mut Vec<Action>) {
         for snubbed in [false, true] {
             for conn in self.connections.unchoking.clone().iter().filter(|conn| Some(*conn) != but) {
-                if self.connections.open.contains(conn) && self.connections.snubbed.contains(conn) == snubbed {
+                if self.connections.open.contains(conn) && self.connections.snubbed.contains(conn) == snubbed
+                {
                     self.ask(now, conn, actions);
                 }
             }

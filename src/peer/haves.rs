@@ -44,7 +44,9 @@ impl Peer {
     pub fn note_haves(&mut self, waiting: &mut Vec<Have>, before: Time) -> u64 {
         let connections = self.connections.count();
         let noted = match self.picker.counts_below(connections) {
-            Some(counts) => self.connections.note(waiting, before, &self.have, |piece| counts[piece.0 as usize] += 1),
+            Some(counts) => {
+                self.connections.note(waiting, before, &self.have, |piece| counts[piece.0 as usize] += 1)
+            }
             None => self.connections.note(waiting, before, &self.have, |piece| self.picker.gained(piece)),
         };
         self.totals.messages_received += noted;

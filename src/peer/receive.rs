@@ -106,11 +106,7 @@ impl Peer {
         }
         self.picker.gained(piece);
         if self.have.contains(piece) {
-            return if self.connections.is_complete(conn) {
-                self.unless_both_complete()
-            } else {
-                Ok(())
-            };
+            return if self.connections.is_complete(conn) { self.unless_both_complete() } else { Ok(()) };
         }
         // Elsewhere the pipeline is as full as it may be, or nothing of ours would be answered.
         if self.acts_on_haves(conn) {

@@ -67,8 +67,11 @@ impl Rows {
     pub(crate) fn new(layout: &Layout) -> Rows {
         let words = layout.pieces().div_ceil(64) as usize;
         let few = u64::from(layout.pieces()) * u64::from(layout.blocks_per_piece()) <= u64::from(FEW_BLOCKS);
-        let (side_by_side, place, shift) =
-            if few && words > NARROW { (NARROW, NARROW - 1, NARROW.ilog2()) } else { (words, usize::MAX, 31) };
+        let (side_by_side, place, shift) = if few && words > NARROW {
+            (NARROW, NARROW - 1, NARROW.ilog2())
+        } else {
+            (words, usize::MAX, 31)
+        };
         Rows { words, shape: Shape { numbers: 0, side_by_side, place, shift }, all: Vec::new() }
     }
 
@@ -80,7 +83,8 @@ impl Rows {
     /// Makes room for numbers below this. Nobody has anything there.
     pub(crate) fn make_room(&mut self, numbers: usize) {
         let tiles = self.words.div_ceil(self.shape.side_by_side.max(1));
-        let (before, after) = (self.shape.numbers * self.shape.side_by_side, numbers * self.shape.side_by_side);
+        let (before, after) =
+            (self.shape.numbers * self.shape.side_by_side, numbers * self.shape.side_by_side);
         let mut all = Vec::with_capacity(tiles * after);
         for tile in 0..tiles {
             all.extend_from_slice(&self.all[tile * before..][..before]);
@@ -117,7 +121,8 @@ impl Rows {
         }
         gathered.clear();
         for first in (0..self.words).step_by(NARROW) {
-            let pair: &[u64; NARROW] = self.all[self.at(conn, first)..].first_chunk().expect("a row has all its words");
+            let pair: &[u64; NARROW] =
+                self.all[self.at(conn, first)..].first_chunk().expect("a row has all its words");
             gathered.extend_from_slice(pair);
         }
         &gathered[..self.words]
@@ -150,7 +155,9 @@ impl Rows {
         let (apart, bit) = (self.shape.side_by_side, piece.0 % 64);
         // Said once, so that it need not be looked at for each.
         assert!(place < apart, "word {place} of {apart} side by side");
-        let of_each = |rows: &[u64]| rows.chunks_exact(apart).rev().fold(0, |set, row| set << 1 | row[place] >> bit & 1);
+        let of_each = |rows: &[u64]| {
+            rows.chunks_exact(apart).rev().fold(0, |set, row| set << 1 | row[place] >> bit & 1)
+        };
         ConnSet::from_words(self.all[column].chunks(64 * apart).map(of_each))
     }
 

@@ -63,7 +63,9 @@ impl Peer {
 
     /// A block was handed out; with the last one of its piece the next turn begins.
     pub(super) fn turn_taken(&mut self, now: Time, conn: ConnId, block: Block, actions: &mut Vec<Action>) {
-        let (Some(schedule), Some(end)) = (&mut self.schedule, self.connections.far_end(conn)) else { return };
+        let (Some(schedule), Some(end)) = (&mut self.schedule, self.connections.far_end(conn)) else {
+            return;
+        };
         let last = block.begin + block.length == self.layout.piece_length(block.piece);
         if last && schedule.is_turn_of(end.peer.peer_id, block.piece) {
             schedule.turns.pop_front();

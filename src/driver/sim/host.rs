@@ -104,9 +104,11 @@ impl Host {
     }
 
     /// Its peer, once it is known whether there is one.
-    pub(super) fn fetch_peer(&self) {
-        if let Some(peer) = &self.peer {
-            peer.fetch();
+    pub(super) fn fetch_peer(&self, only_uploads: bool) {
+        match &self.peer {
+            Some(peer) if only_uploads => peer.fetch_for_upload(),
+            Some(peer) => peer.fetch(),
+            None => {}
         }
     }
 

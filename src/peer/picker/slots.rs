@@ -32,7 +32,9 @@ impl SlotTable {
         match self {
             SlotTable::Byte(slots) => Some(slots[at]).filter(|slot| *slot != u8::MAX).map(usize::from),
             SlotTable::Narrow(slots) => Some(slots[at]).filter(|slot| *slot != u16::MAX).map(usize::from),
-            SlotTable::Wide(slots) => Some(slots[at]).filter(|slot| *slot != u32::MAX).map(|slot| slot as usize),
+            SlotTable::Wide(slots) => {
+                Some(slots[at]).filter(|slot| *slot != u32::MAX).map(|slot| slot as usize)
+            }
         }
     }
 

@@ -24,8 +24,10 @@ const CROWDED_BUCKETS_PER_LOOK: u32 = 64;
 const EVENTS_PER_LOOK: u32 = 1 << 16;
 /// More events than this in the average bucket and it is made narrower.
 const DENSE: u32 = 32;
-/// Fewer than this, while most events land beyond the ring, and it is made wider.
-const SPARSE: u32 = 4;
+/// More events than this share of all beyond the ring, and it is made wider: there an event costs many cold lines.
+const BEYOND: u32 = 16;
+/// So many more events in the average bucket and it is made narrower all the same.
+const CROWDED: u32 = 8 * DENSE;
 /// Fewer events than this that are in order already, and the next buckets are opened: whoever looks ahead sees them.
 const IN_SIGHT: usize = 6;
 /// So many are put in order at a time, unless a bucket has more.
@@ -37,6 +39,8 @@ const NONE: u32 = u32::MAX;
 pub(super) struct Calendar<E> {
     /// A bucket is `2^width` ns.
     width: u32,
+    /// With this width too much landed beyond the ring.
+    too_narrow: u32,
     /// The number of the latest bucket that was opened: time divided by the width.
     present: u64,
     /// What is left of the buckets up to the present one, latest first; and whatever was put before its end since.
@@ -91,6 +95,7 @@ impl<E: Copy> Calendar<E> {
     pub(super) fn new() -> Calendar<E> {
         Calendar {
             width: FIRST_WIDTH,
+            too_narrow: 0,
             present: 0,
             sorted: Vec::new(),
             opened: Vec::new(),
@@ -252,9 +257,14 @@ impl<E: Copy> Calendar<E> {
             return;
         }
         let Load { buckets, events, beyond } = std::mem::take(&mut self.load);
-        if events / buckets > DENSE && self.width > LEAST_WIDTH {
+        let density = events / buckets;
+        let too_short = beyond > events / BEYOND;
+        let narrower =
+            density > CROWDED || (density > DENSE && !too_short && self.width > self.too_narrow + 1);
+        if narrower && self.width > LEAST_WIDTH {
             self.resize(self.width - 1);
-        } else if events / buckets < SPARSE && beyond > events / 2 && self.width < GREATEST_WIDTH {
+        } else if density < CROWDED && too_short && self.width < GREATEST_WIDTH {
+            self.too_narrow = self.width;
             self.resize(self.width + 1);
         }
     }

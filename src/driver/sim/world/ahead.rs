@@ -22,6 +22,13 @@ const STATE: usize = 1;
 /// and what lies behind that.
 const REST: usize = 0;
 
+/// What an event is expected to bring to whom.
+struct Expectation {
+    peer: PeerIndex,
+    conn: Option<ConnId>,
+    what: Expected,
+}
+
 impl World {
     pub(super) fn look_ahead(&self) {
         if let Some(event) = self.queue.ahead(PARCEL) {
@@ -30,36 +37,11 @@ impl World {
         if let Some(event) = self.queue.ahead(CONNECTION) {
             self.fetch_connection(event);
         }
-        if let Some((peer, conn, expected)) = self.queue.ahead(STATE).and_then(|event| self.expected(event)) {
-            let host = self.host(peer);
-            host.fetch_for(conn, expected);
-            self.course.fetch(peer.0 as usize);
-            self.requests[peer.0 as usize].fetch_waiting();
-            if expected.asks_for_haves() {
-                self.inboxes[peer.0 as usize].fetch_waiting();
-            }
-            if let Some(state) = &host.peer {
-                state.fetch_for(conn, expected);
-            }
+        if let Some(expectation) = self.queue.ahead(STATE).and_then(|event| self.expectation(event)) {
+            self.fetch_state(&expectation);
         }
-        if let Some((peer, conn, expected)) = self.queue.ahead(REST).and_then(|event| self.expected(event))
-            && let Some(state) = &self.host(peer).peer
-        {
-            state.fetch_rest_for(conn, expected);
-            for request in self.requests[peer.0 as usize].waiting() {
-                state.fetch_for_request(request.conn);
-            }
-            if let Expected::Block(piece) = expected {
-                if state.completes_pieces() {
-                    self.course.fetch_piece(peer.0 as usize, piece);
-                }
-            }
-            if let Some((link, _)) = self.host(peer).link(state.next_served()) {
-                self.connections.fetch(link);
-            }
-            if expected.asks_for_haves() {
-                state.fetch_for_haves(self.inboxes[peer.0 as usize].waiting());
-            }
+        if let Some(expectation) = self.queue.ahead(REST).and_then(|event| self.expectation(event)) {
+            self.fetch_rest(&expectation);
         }
     }
 
@@ -90,39 +72,72 @@ impl World {
 
     fn fetch_connection(&self, event: &Event) {
         let (peer, link) = match event {
-            Event::Arrival { parcel, peer } => (peer, self.parcels.get(*parcel).and_then(end_of).map(|(link, _)| link)),
+            Event::Arrival { parcel, peer } => {
+                (peer, self.parcels.get(*parcel).and_then(end_of).map(|(link, _)| link))
+            }
             Event::UplinkFree { peer, .. } => (peer, self.host(*peer).in_service.map(|(link, ..)| link)),
             Event::Timer { peer, .. } | Event::Wake { peer } | Event::Asked { peer } => (peer, None),
             _ => return,
         };
-        self.host(*peer).fetch_peer();
+        self.host(*peer).fetch_peer(matches!(event, Event::UplinkFree { .. }));
         if let Some(link) = link {
             self.connections.fetch(link);
         }
     }
 
-    /// What an event will bring to which peer, on which of its connections.
-    fn expected(&self, event: &Event) -> Option<(PeerIndex, Option<ConnId>, Expected)> {
-        match event {
+    fn fetch_state(&self, &Expectation { peer, conn, what }: &Expectation) {
+        let (host, index) = (self.host(peer), peer.0 as usize);
+        host.fetch_for(conn, what);
+        self.course.fetch(index);
+        self.requests[index].fetch_waiting();
+        if what.asks_for_haves() {
+            self.inboxes[index].fetch_waiting();
+        }
+        if let Some(state) = &host.peer {
+            state.fetch_for(conn, what);
+        }
+    }
+
+    fn fetch_rest(&self, &Expectation { peer, conn, what }: &Expectation) {
+        let (host, index) = (self.host(peer), peer.0 as usize);
+        let Some(state) = &host.peer else { return };
+        state.fetch_rest_for(conn, what);
+        self.requests[index].waiting().iter().for_each(|request| state.fetch_for_request(request.conn));
+        if what.asks_for_haves() {
+            state.fetch_for_haves(self.inboxes[index].waiting());
+        }
+        if let Expected::Block(piece) = what
+            && state.completes_pieces()
+        {
+            self.course.fetch_piece(index, piece);
+        }
+        if let Some((link, _)) = host.link(state.next_served()) {
+            self.connections.fetch(link);
+        }
+    }
+
+    fn expectation(&self, event: &Event) -> Option<Expectation> {
+        let (peer, conn, what) = match event {
             Event::Arrival { parcel, peer } => {
                 let parcel = self.parcels.get(*parcel)?;
                 let (link, side) = end_of(parcel)?;
-                Some((*peer, self.connections[link].end(side).conn, expected(parcel)))
+                (*peer, self.connections[link].end(side).conn, expected(parcel))
             }
-            Event::UplinkFree { peer, .. } | Event::Asked { peer } => Some((*peer, None, Expected::Upload)),
-            Event::Timer { peer, .. } => Some((*peer, None, Expected::Round)),
-            Event::Wake { peer } => Some((*peer, None, Expected::Asking)),
-            _ => None,
-        }
+            Event::UplinkFree { peer, .. } | Event::Asked { peer } => (*peer, None, Expected::Upload),
+            Event::Timer { peer, .. } => (*peer, None, Expected::Round),
+            Event::Wake { peer } => (*peer, None, Expected::Asking),
+            _ => return None,
+        };
+        Some(Expectation { peer, conn, what })
     }
 }
 
 /// The end of a connection that a parcel is for.
 fn end_of(parcel: &Parcel) -> Option<(LinkId, Side)> {
     match parcel {
-        Parcel::Control { link, to, .. } | Parcel::Block { link, to, .. } | Parcel::BlockThrough { link, to, .. } => {
-            Some((*link, *to))
-        }
+        Parcel::Control { link, to, .. }
+        | Parcel::Block { link, to, .. }
+        | Parcel::BlockThrough { link, to, .. } => Some((*link, *to)),
         Parcel::NoAnswer { .. } | Parcel::Announce { .. } | Parcel::AnnounceAnswer { .. } => None,
     }
 }
@@ -130,7 +145,9 @@ fn end_of(parcel: &Parcel) -> Option<(LinkId, Side)> {
 fn expected(parcel: &Parcel) -> Expected {
     match parcel {
         Parcel::Block { block, .. } | Parcel::BlockThrough { block, .. } => Expected::Block(block.piece),
-        Parcel::Control { delivery: Delivery::Message(Message::Request(block)), .. } => Expected::Request(block.piece),
+        Parcel::Control { delivery: Delivery::Message(Message::Request(block)), .. } => {
+            Expected::Request(block.piece)
+        }
         Parcel::Control { delivery: Delivery::Message(Message::Unchoke), .. } => Expected::Asking,
         _ => Expected::Word,
     }

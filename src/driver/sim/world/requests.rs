@@ -10,7 +10,13 @@ use crate::wire::message::Message;
 
 impl World {
     /// A peer asks for a block.
-    pub(super) fn send_request(&mut self, peer: PeerIndex, conn: ConnId, (link, side): (LinkId, Side), block: Block) {
+    pub(super) fn send_request(
+        &mut self,
+        peer: PeerIndex,
+        conn: ConnId,
+        (link, side): (LinkId, Side),
+        block: Block,
+    ) {
         let far = self.host(peer).far(conn).filter(|_| self.requests_wait);
         let Some(far) = far else {
             return self.send(link, side.other(), Delivery::Message(Message::Request(block)));

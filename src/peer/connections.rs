@@ -1,6 +1,7 @@
 //! The connections of a peer: who is there, who chokes whom, and what the remotes have.
 
-use crate::fetch;
+mod ahead;
+
 use crate::id::{ConnId, PeerId, PieceIndex};
 use crate::peer::connection::{Connection, FarEnd};
 use crate::peer::haves::Have;
@@ -87,44 +88,8 @@ impl Connections {
         }
     }
 
-    pub(crate) fn fetch(&self) {
-        fetch::one(&self.slots);
-        fetch::one(&self.rows);
-        fetch::one(&self.open);
-        fetch::one(&self.uploading);
-        fetch::one(&self.moving);
-    }
-
-    pub(crate) fn fetch_slot(&self, conn: ConnId) {
-        let at = conn.0 as usize;
-        fetch::at(&self.slots, at);
-        fetch::at(&self.far_ends, at);
-        fetch::at(&self.holdings, at);
-        fetch::at(&self.last_sent_at, at);
-    }
-
     pub(crate) fn rows(&self) -> &Rows {
         &self.rows
-    }
-
-    pub(crate) fn fetch_holdings(&self) {
-        fetch::all(&self.holdings);
-    }
-
-    pub(crate) fn fetch_for_round(&self) {
-        fetch::all(&self.unchoked_at);
-        fetch::all(&self.places);
-        self.moving.iter().for_each(|conn| fetch::at(&self.slots, conn.0 as usize));
-    }
-
-    pub(crate) fn fetch_rates(&self) {
-        for connection in self.moving.iter().filter_map(|conn| self.get(conn)) {
-            connection.rates.fetch();
-        }
-    }
-
-    pub(crate) fn fetch_sent(&self) {
-        fetch::all(&self.last_sent_at);
     }
 
     pub(crate) fn count(&self) -> u32 {

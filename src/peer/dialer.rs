@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use crate::id::PeerId;
+use crate::peer::contacts::{Contacts, State};
 use crate::peer::seam::Neighbours;
 use crate::time::{Span, Time};
 
@@ -22,7 +23,7 @@ pub(crate) struct Dialer {
     starving: bool,
     /// Ready to be dialled, first come, first dialled.
     ready: VecDeque<SocketAddr>,
-    known: Known,
+    known: Contacts,
     /// When the first of those that wait may be dialled again, or those known from the start for the first time.
     due: Option<Time>,
     dialing: u32,
@@ -39,60 +40,6 @@ enum Limits {
     Fixed,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Contact {
-    state: State,
-    /// A dial is under way (somebody may have connected from there meanwhile).
-    dialing: bool,
-    failures: u32,
-    /// Who answered there last.
-    peer_id: Option<PeerId>,
-}
-
-/// What is known of every address, ascending. Looked up rarely, and a simulated peer has room for little else.
-#[derive(Clone, Debug, Default)]
-struct Known(Vec<(SocketAddr, Contact)>);
-
-impl Known {
-    /// Room is made for so many at a time.
-    const ROOM: usize = 8;
-
-    /// Returns whether the address is new; then it is ready.
-    fn add(&mut self, addr: SocketAddr) -> bool {
-        let Err(at) = self.find(addr) else { return false };
-        if self.0.len() == self.0.capacity() {
-            self.0.reserve_exact(Self::ROOM);
-        }
-        let contact = Contact { state: State::Ready, dialing: false, failures: 0, peer_id: None };
-        self.0.insert(at, (addr, contact));
-        true
-    }
-
-    fn get(&self, addr: SocketAddr) -> Option<&Contact> {
-        self.find(addr).ok().map(|at| &self.0[at].1)
-    }
-
-    fn get_mut(&mut self, addr: SocketAddr) -> Option<&mut Contact> {
-        self.find(addr).ok().map(|at| &mut self.0[at].1)
-    }
-
-    fn find(&self, addr: SocketAddr) -> Result<usize, usize> {
-        self.0.binary_search_by_key(&addr, |(addr, _)| *addr)
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Ready,
-    /// Being dialled, or connected.
-    Busy,
-    WaitingUntil(Time),
-    /// As complete as we are: nothing to gain until we lose something.
-    Complete,
-    /// Ourselves, or banned.
-    Never,
-}
-
 impl Dialer {
     pub(crate) fn new(neighbours: Neighbours, max_connections: u32) -> Dialer {
         let (limits, addresses) = match neighbours {
@@ -105,7 +52,7 @@ impl Dialer {
             limits,
             starving: false,
             ready: VecDeque::new(),
-            known: Known::default(),
+            known: Contacts::default(),
             due: None,
             dialing: 0,
         };
@@ -121,7 +68,7 @@ impl Dialer {
             return;
         }
         for &addr in addresses {
-            if addr != own && addr.port() != 0 && self.known.0.len() < MAX_ADDRESSES {
+            if addr != own && addr.port() != 0 && self.known.len() < MAX_ADDRESSES {
                 self.add(addr);
             }
         }
@@ -243,10 +190,10 @@ impl Dialer {
 
     /// We lack something again.
     pub(crate) fn lack_again(&mut self) {
-        for (addr, contact) in &mut self.known.0 {
+        for (addr, contact) in self.known.iter_mut() {
             if contact.state == State::Complete {
                 contact.state = State::Ready;
-                self.ready.push_back(*addr);
+                self.ready.push_back(addr);
             }
         }
     }
@@ -266,17 +213,17 @@ impl Dialer {
         if self.due.is_none_or(|due| due > now) {
             return;
         }
-        for (addr, contact) in &mut self.known.0 {
+        for (addr, contact) in self.known.iter_mut() {
             if contact.state.waiting_until().is_some_and(|until| until <= now) {
                 contact.state = State::Ready;
-                self.ready.push_back(*addr);
+                self.ready.push_back(addr);
             }
         }
         self.due = self.earliest();
     }
 
     fn earliest(&self) -> Option<Time> {
-        self.known.0.iter().filter_map(|(_, contact)| contact.state.waiting_until()).min()
+        self.known.iter().filter_map(|contact| contact.state.waiting_until()).min()
     }
 
     fn set_state(&mut self, addr: SocketAddr, state: State) {
@@ -308,15 +255,6 @@ impl Dialer {
             let wait = FIRST_WAIT * (1 << contact.failures.min(8));
             contact.failures += 1;
             self.set_state(addr, State::WaitingUntil(now + wait.min(LONGEST_WAIT)));
-        }
-    }
-}
-
-impl State {
-    fn waiting_until(self) -> Option<Time> {
-        match self {
-            State::WaitingUntil(until) => Some(until),
-            State::Ready | State::Busy | State::Complete | State::Never => None,
         }
     }
 }

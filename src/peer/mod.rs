@@ -14,6 +14,7 @@ mod blame;
 pub mod choker;
 mod connection;
 mod connections;
+mod contacts;
 mod dialer;
 mod download;
 mod exchange;

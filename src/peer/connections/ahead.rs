@@ -1,0 +1,49 @@
+//! What the next input will touch of a peer's connections, asked for before it comes ([`crate::fetch`]).
+
+use crate::fetch;
+use crate::id::ConnId;
+use crate::peer::connections::Connections;
+
+impl Connections {
+    /// What every step of the peer looks at.
+    pub(crate) fn fetch(&self) {
+        fetch::one(&self.slots);
+        fetch::one(&self.rows);
+        fetch::one(&self.open);
+        fetch::one(&self.uploading);
+        fetch::one(&self.moving);
+    }
+
+    /// What one connection's blocks and requests change.
+    pub(crate) fn fetch_slot(&self, conn: ConnId) {
+        let at = conn.0 as usize;
+        fetch::at(&self.slots, at);
+        fetch::at(&self.far_ends, at);
+        fetch::at(&self.holdings, at);
+        fetch::at(&self.last_sent_at, at);
+    }
+
+    /// What HAVEs, and a piece of our own, change of every connection.
+    pub(crate) fn fetch_holdings(&self) {
+        fetch::all(&self.holdings);
+    }
+
+    /// What a choking round looks at.
+    pub(crate) fn fetch_for_round(&self) {
+        fetch::all(&self.unchoked_at);
+        fetch::all(&self.places);
+        self.moving.iter().for_each(|conn| fetch::at(&self.slots, conn.0 as usize));
+    }
+
+    /// The same behind that; some time after [`fetch_for_round`](Self::fetch_for_round).
+    pub(crate) fn fetch_rates(&self) {
+        for connection in self.moving.iter().filter_map(|conn| self.get(conn)) {
+            connection.rates.fetch();
+        }
+    }
+
+    /// What telling everybody of a piece changes.
+    pub(crate) fn fetch_sent(&self) {
+        fetch::all(&self.last_sent_at);
+    }
+}

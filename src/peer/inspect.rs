@@ -12,7 +12,9 @@ use crate::peer::seam::RemotePeer;
 #[cfg(test)]
 use crate::rng::{Purpose, Stream};
 use crate::time::Time;
+#[cfg(test)]
 use crate::torrent::bitfield::Bitfield;
+use crate::torrent::bitfield::PieceSet;
 
 /// One connection as its peer sees it.
 #[derive(Clone, Copy, Debug)]
@@ -27,9 +29,12 @@ impl<'a> ConnectionView<'a> {
         &self.connections.far_end(self.conn).expect("an open connection has a far end").peer
     }
 
-    /// What the remote has announced.
-    pub fn pieces(&self) -> Bitfield {
-        self.connections.pieces(self.conn, &mut Vec::new()).to_bitfield()
+    /// What the remote has announced; `gathered` may be used for it.
+    pub fn pieces<'s>(&self, gathered: &'s mut Vec<u64>) -> PieceSet<'s>
+    where
+        'a: 's,
+    {
+        self.connections.pieces(self.conn, gathered)
     }
 
     /// Whether the remote has announced this piece.
@@ -140,7 +145,10 @@ impl Peer {
         conn: ConnId,
         change: impl FnOnce(&mut Bitfield) -> bool,
     ) -> bool {
-        let mut pieces = self.connections.pieces(conn, &mut Vec::new()).to_bitfield();
+        let mut pieces = Bitfield::empty(self.layout.pieces());
+        for piece in self.connections.pieces(conn, &mut Vec::new()).iter() {
+            pieces.insert(piece);
+        }
         let changed = change(&mut pieces);
         let useful = self.connections.useful(conn);
         self.connections.set_pieces(conn, &pieces, useful);

@@ -149,11 +149,6 @@ impl<'a> PieceSet<'a> {
         debug_assert_eq!(words.iter().map(|word| word.count_ones()).sum::<u32>(), count);
         PieceSet { words, pieces, count }
     }
-
-    /// The same with words of its own.
-    pub fn to_bitfield(&self) -> Bitfield {
-        Bitfield { words: self.words.into(), pieces: self.pieces, count: self.count }
-    }
 }
 
 impl<W> std::fmt::Debug for Pieces<W> {

@@ -14,8 +14,9 @@ impl Invariant for Availability {
 
     fn peer(&mut self, world: &World, _index: PeerIndex, peer: &Peer) -> Result<(), String> {
         let mut recount = vec![0; world.layout.pieces() as usize];
+        let mut gathered = Vec::new();
         for (_, connection) in peer.connections() {
-            for piece in connection.pieces().iter() {
+            for piece in connection.pieces(&mut gathered).iter() {
                 recount[piece.0 as usize] += 1;
             }
         }

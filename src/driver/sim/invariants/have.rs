@@ -44,8 +44,10 @@ impl Invariant for Have {
             told_of_all(world, index, conn)?;
             let Some(remote) = connection.remote().index else { return Ok(()) };
             let theirs = &self.verified[remote.0 as usize];
-            ensure(connection.pieces().is_subset_of(theirs), || {
-                format!("believes that {remote} has {:?}, but it verified {theirs:?}", connection.pieces())
+            let mut gathered = Vec::new();
+            let told = connection.pieces(&mut gathered);
+            ensure(told.is_subset_of(theirs), || {
+                format!("believes that {remote} has {told:?}, but it verified {theirs:?}")
             })
         })
     }
@@ -57,7 +59,8 @@ fn told_of_all(world: &World, index: PeerIndex, conn: ConnId) -> Result<(), Stri
     if other.peer.hides_pieces() || !world.has_heard_all(own, other) {
         return Ok(());
     }
-    let (theirs, ours, told) = (other.peer.have(), own.peer.have(), own.view.pieces());
+    let mut gathered = Vec::new();
+    let (theirs, ours, told) = (other.peer.have(), own.peer.have(), own.view.pieces(&mut gathered));
     let words = theirs.words().iter().zip(ours.words()).zip(told.words());
     let untold = words.map(|((theirs, ours), told)| theirs & !ours & !told).any(|word| word != 0);
     ensure(!untold, || format!("{conn:?} has {theirs:?}, but we lack some and heard only of {told:?}"))

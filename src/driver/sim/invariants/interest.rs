@@ -15,7 +15,7 @@ impl Invariant for Interest {
 
     fn peer(&mut self, world: &World, index: PeerIndex, peer: &Peer) -> Result<(), String> {
         peer.connections().try_for_each(|(conn, connection)| {
-            let useful = connection.pieces().count_missing_in(peer.have());
+            let useful = connection.pieces(&mut Vec::new()).count_missing_in(peer.have());
             ensure(connection.am_interested() == (useful > 0), || {
                 format!("interested in {conn:?}: {}, useful pieces: {useful}", connection.am_interested())
             })?;

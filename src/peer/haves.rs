@@ -26,7 +26,8 @@ impl Peer {
     /// Whether what this input brings about may depend on who has which piece, or on when somebody was heard last.
     pub fn asks_for_haves(&self, input: &Input) -> bool {
         match input {
-            Input::Received { message: Message::Request(_), .. } => false,
+            // It only takes its place in a queue.
+            Input::Received { conn, message: Message::Request(block) } => self.refuses(*conn, *block),
             Input::Received { message: Message::Interested | Message::NotInterested, .. } => {
                 self.choker.wants_rarity()
             }

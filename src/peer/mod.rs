@@ -102,6 +102,8 @@ pub struct Peer {
     was_complete: bool,
     /// A piece we announced was lost on our own disk: requests for it are no offence.
     lost_a_piece: bool,
+    /// See [`Peer::is_crowded`].
+    crowded: bool,
     /// Left in good order; nothing happens any more.
     stopped: bool,
     /// When a block last came in, or when the stay began.
@@ -159,6 +161,7 @@ impl Peer {
             held_back: false,
             was_complete: setup.have.is_full(),
             lost_a_piece: false,
+            crowded: false,
             stopped: false,
             last_block_at: now,
             uploaded: 0,

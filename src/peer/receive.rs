@@ -2,6 +2,7 @@
 
 use crate::event::{CloseReason, Event};
 use crate::id::{Block, BlockId, ConnId, PieceIndex};
+use crate::peer::connection::Connection;
 use crate::peer::seam::Action;
 use crate::peer::{Peer, emit};
 use crate::time::Time;
@@ -10,6 +11,8 @@ use crate::wire::message::{BitfieldPayload, Message};
 
 /// Requests a remote may have queued with us (libtorrent accepts 2,000, Transmission 500).
 pub(super) const MAX_QUEUED_REQUESTS: usize = 500;
+/// With so many a peer is [crowded](Peer::is_crowded): a few more, and it refuses one.
+const CROWDED: usize = MAX_QUEUED_REQUESTS - 64;
 
 impl Peer {
     pub(super) fn received(&mut self, now: Time, conn: ConnId, message: Message, actions: &mut Vec<Action>) {
@@ -183,8 +186,24 @@ impl Peer {
             return Ok(());
         }
         connection.uploads.push(block);
+        self.crowded |= connection.uploads.len() >= CROWDED;
         self.connections.uploading.insert(conn);
         Ok(())
+    }
+
+    /// Whether this request would be more than is taken, or be no request for what we have.
+    pub(super) fn refuses(&self, conn: ConnId, block: Block) -> bool {
+        let full = |connection: &Connection| connection.uploads.len() >= MAX_QUEUED_REQUESTS;
+        !self.layout.covers(block)
+            || block.length > self.layout.largest_request()
+            || !self.have.contains(block.piece)
+            || self.connections.get(conn).is_some_and(full)
+    }
+
+    /// Whether some remote has, or has had, nearly as many requests queued with us as are taken. Before that, up to 64 further
+    /// requests of our own kind bring about nothing by themselves.
+    pub fn is_crowded(&self) -> bool {
+        self.crowded
     }
 
     fn cancel_from(

@@ -2,7 +2,8 @@
 //!
 //! A request to a peer whose uplink is busy only takes its place in a queue. So it is no event: it waits here until its
 //! receiver is stepped for another reason, and is handed over first then, with the time at which it came. Only where the
-//! uplink has nothing to do the receiver is woken for it. That gives the same records as one event per request.
+//! uplink runs out of things to do the receiver is woken for it. That gives the same records as one event per request. Where
+//! many requests are under way, or the receiver has nearly as many queued as it takes, each is an event all the same.
 
 use crate::driver::sim::queue::Key;
 use crate::fetch;
@@ -26,15 +27,29 @@ pub(super) struct Requests {
     waiting: Vec<Request>,
     /// The uplink has something to do.
     busy: bool,
+    /// The receiver may refuse one of the next.
+    crowded: bool,
 }
 
+/// No more than so many wait: fewer than what [`Peer::is_crowded`](crate::peer::Peer::is_crowded) leaves room for, and few
+/// to look through.
+const MOST: usize = 32;
+
 impl Requests {
-    /// A request has set out for this host; returns whether the host has to be woken for it.
-    #[must_use]
-    pub(super) fn post(&mut self, key: Key, conn: ConnId, block: Block) -> bool {
-        let woken = !self.busy;
-        self.waiting.push(Request { key, conn, block, woken });
-        woken
+    /// Whether a request that sets out now may wait here.
+    pub(super) fn may_wait(&self) -> bool {
+        self.busy && !self.crowded && self.waiting.len() < MOST
+    }
+
+    /// A request that [may wait](Self::may_wait) has set out for this host.
+    pub(super) fn post(&mut self, key: Key, conn: ConnId, block: Block) {
+        debug_assert!(self.may_wait());
+        self.waiting.push(Request { key, conn, block, woken: false });
+    }
+
+    /// No further request may wait until the host is gone.
+    pub(super) fn crowd(&mut self) {
+        self.crowded = true;
     }
 
     /// The uplink serves something from now on.
@@ -81,8 +96,8 @@ impl Requests {
 
     /// The host is gone.
     pub(super) fn clear(&mut self) {
+        *self = Requests { waiting: std::mem::take(&mut self.waiting), ..Requests::default() };
         self.waiting.clear();
-        self.busy = false;
     }
 }
 
@@ -103,7 +118,7 @@ mod tests {
         let mut requests = Requests::default();
         requests.be_busy();
         for (at, conn) in [(9, 1), (5, 2), (3, 1)] {
-            assert!(!requests.post(key(at), ConnId(conn), BLOCK));
+            requests.post(key(at), ConnId(conn), BLOCK);
         }
         let due = std::iter::from_fn(|| requests.next_due(key(5)));
         assert_eq!(due.map(|request| request.key).collect::<Vec<_>>(), [key(3), key(5)]);
@@ -113,13 +128,30 @@ mod tests {
     }
 
     #[test]
-    fn an_idle_host_is_woken_once_for_each_also_for_what_was_sent_before() {
+    fn an_idle_host_is_woken_once_for_each_request_that_waits() {
         let (mut requests, mut woken) = (Requests::default(), Vec::new());
-        assert!(requests.post(key(1), ConnId(0), BLOCK), "nothing has been served yet");
+        assert!(!requests.may_wait(), "nothing is served");
         requests.be_busy();
-        assert!(!requests.post(key(2), ConnId(0), BLOCK));
+        requests.post(key(2), ConnId(0), BLOCK);
         requests.be_idle(|key| woken.push(key));
         assert_eq!(woken, [key(2)]);
         requests.be_idle(|key| panic!("woken again for {key:?}"));
+    }
+
+    #[test]
+    fn few_wait_and_none_where_one_may_be_refused() {
+        let mut requests = Requests::default();
+        requests.be_busy();
+        for _ in 0..MOST {
+            requests.post(key(1), ConnId(0), BLOCK);
+        }
+        assert!(!requests.may_wait());
+        while requests.next_due(key(1)).is_some() {}
+        assert!(requests.may_wait());
+        requests.crowd();
+        assert!(!requests.may_wait());
+        requests.clear();
+        requests.be_busy();
+        assert!(requests.may_wait(), "another stay");
     }
 }

@@ -2,6 +2,7 @@
 
 mod hypercube;
 mod overlays;
+mod requests;
 mod stays;
 
 use super::*;

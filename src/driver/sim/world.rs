@@ -301,6 +301,9 @@ impl World {
 
     /// What follows every step of a peer.
     fn settle(&mut self, peer: PeerIndex) {
+        if self.host(peer).peer.as_ref().is_some_and(Peer::is_crowded) {
+            self.requests[peer.0 as usize].crowd();
+        }
         self.heed_haves(peer);
         self.pump(peer);
         self.leave_if_done(peer);

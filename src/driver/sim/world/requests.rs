@@ -2,6 +2,7 @@
 
 use crate::driver::sim::connection::{Delivery, LinkId, Side};
 use crate::driver::sim::event::Event;
+use crate::driver::sim::host::Far;
 use crate::driver::sim::requests::Request;
 use crate::driver::sim::world::World;
 use crate::id::{Block, ConnId, PeerIndex};
@@ -17,8 +18,8 @@ impl World {
         (link, side): (LinkId, Side),
         block: Block,
     ) {
-        let far = self.host(peer).far(conn).filter(|_| self.requests_wait);
-        let Some(far) = far else {
+        let waits = |far: &Far| self.requests_wait && self.requests[far.host.0 as usize].may_wait();
+        let Some(far) = self.host(peer).far(conn).filter(waits) else {
             return self.send(link, side.other(), Delivery::Message(Message::Request(block)));
         };
         let at = match self.paths {
@@ -27,12 +28,10 @@ impl World {
         };
         let Some(at) = at else { return };
         let key = self.queue.stamp(at, peer.0);
-        if self.requests[far.host.0 as usize].post(key, far.conn, block) {
-            self.queue.insert(key, Event::Asked { peer: far.host });
-        }
+        self.requests[far.host.0 as usize].post(key, far.conn, block);
     }
 
-    /// A request came while the uplink had nothing to do.
+    /// A request came while the uplink had nothing to do, after it had set out for a busy one.
     pub(super) fn asked(&mut self, peer: PeerIndex) {
         if self.host(peer).peer.is_some() {
             self.touched.push(peer);
@@ -41,7 +40,7 @@ impl World {
         }
     }
 
-    /// Hands over the requests that came since the peer was stepped last, each with its own time. To be called before
+    /// Hands over the requests that came since this was done last, each with its own time. To be called before
     /// anything else happens to the peer or to its ends of connections.
     #[inline]
     pub(super) fn take_requests(&mut self, peer: PeerIndex) {
@@ -62,6 +61,9 @@ impl World {
         let Some(state) = self.hosts[peer.0 as usize].peer.as_mut() else { return };
         let mut actions = std::mem::take(&mut self.actions);
         state.handle(key.at(), Input::Received { conn, message }, &mut actions);
+        if state.is_crowded() {
+            self.requests[peer.0 as usize].crowd();
+        }
         debug_assert!(actions.is_empty(), "peer {peer} does something about a request: {actions:?}");
         for action in actions.drain(..) {
             self.carry_out(peer, action);

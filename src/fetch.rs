@@ -17,7 +17,7 @@ pub fn one<T>(value: &T) {
     prefetch_index(slice::from_ref(value), 0);
 }
 
-/// The line in which the value at `index` begins; nothing happens where there is none.
+/// The line in which the value at `index` begins. Where there is none it is some other line, and nobody notices.
 #[inline(always)]
 pub fn at<T>(values: &[T], index: usize) {
     prefetch_index(values, index);

@@ -265,8 +265,8 @@ impl Connections {
         if self.slots.len() <= at {
             self.make_room(at + 1);
         }
-        self.rows.clear(conn);
         assert!(self.slots[at].is_none(), "the driver used {conn:?} twice");
+        self.rows.clear(conn);
         self.slots[at] = Some(Connection::new(&remote, now));
         self.holdings[at] = Holding { received_at: now, ..Holding::default() };
         self.last_sent_at[at] = now;

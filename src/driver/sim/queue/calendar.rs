@@ -39,7 +39,7 @@ const NONE: u32 = u32::MAX;
 pub(super) struct Calendar<E> {
     /// A bucket is `2^width` ns.
     width: u32,
-    /// With this width too much landed beyond the ring.
+    /// With this width too much landed beyond the ring; only a crowd makes buckets so narrow again.
     too_narrow: u32,
     /// The number of the latest bucket that was opened: time divided by the width.
     present: u64,

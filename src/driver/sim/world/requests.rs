@@ -1,4 +1,4 @@
-//! Requests: sent to all, heeded by those with nothing else to do.
+//! Requests on their way: which of them wait instead of being events, and when those are handed over.
 
 use crate::driver::sim::connection::{Delivery, LinkId, Side};
 use crate::driver::sim::event::Event;

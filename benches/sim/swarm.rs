@@ -11,14 +11,15 @@ pub struct Size {
     pub peers: u32,
     pub pieces: u32,
     pub blocks_per_piece: u32,
-    pub limit: &'static str,
+    /// Virtual time.
+    pub limit: String,
 }
 
 const PIECE: u32 = 256 << 10;
 
 impl Size {
-    const fn new(peers: u32, pieces: u32, blocks_per_piece: u32) -> Size {
-        Size { peers, pieces, blocks_per_piece, limit: "10 h" }
+    fn new(peers: u32, pieces: u32, blocks_per_piece: u32) -> Size {
+        Size { peers, pieces, blocks_per_piece, limit: "10 h".to_owned() }
     }
 
     pub fn scenario(&self) -> Scenario {
@@ -46,14 +47,13 @@ impl Size {
     }
 }
 
-/// What the command line asks for: `PEERS PIECES [BLOCKS_PER_PIECE]`, `hour`, or nothing for the sizes that take
+/// What the command line asks for: `PEERS PIECES [BLOCKS_PER_PIECE [SECONDS]]`, `hour`, or nothing for the sizes that take
 /// seconds. Cargo's own arguments are passed over; where `cargo test` runs this, without `--bench`, a sign of life is
 /// enough.
 pub fn sizes(arguments: impl Iterator<Item = String>) -> Vec<Size> {
     let arguments: Vec<String> = arguments.collect();
-    let hour = Size { limit: "1 h", ..Size::new(500, 6_000, 16) };
     if arguments.iter().any(|argument| argument == "hour") {
-        return vec![hour];
+        return vec![Size { limit: "1 h".to_owned(), ..Size::new(500, 6_000, 16) }];
     }
     let numbers: Vec<u32> = arguments.iter().filter_map(|argument| argument.parse().ok()).collect();
     match numbers[..] {
@@ -61,6 +61,9 @@ pub fn sizes(arguments: impl Iterator<Item = String>) -> Vec<Size> {
         [] => vec![Size::new(100, 1_000, 1), Size::new(1_000, 1_000, 1)],
         [peers] => vec![Size::new(peers, 1_000, 1)],
         [peers, pieces] => vec![Size::new(peers, pieces, 1)],
-        [peers, pieces, blocks, ..] => vec![Size::new(peers, pieces, blocks)],
+        [peers, pieces, blocks] => vec![Size::new(peers, pieces, blocks)],
+        [peers, pieces, blocks, seconds, ..] => {
+            vec![Size { limit: format!("{seconds} s"), ..Size::new(peers, pieces, blocks) }]
+        }
     }
 }

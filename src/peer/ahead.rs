@@ -103,21 +103,29 @@ impl Peer {
         match expected {
             Expected::Block(piece) => {
                 self.picker.fetch_blocks(piece);
-                fetch::at(&connection.outstanding, 0);
+                fetch::all(&connection.outstanding);
                 connection.rates.fetch();
             }
-            Expected::Request(_) => fetch::at(&connection.uploads, 0),
+            Expected::Request(_) => fetch::all(&connection.uploads),
             Expected::Upload => {
-                fetch::at(&connection.uploads, 0);
+                fetch::all(&connection.uploads);
                 connection.rates.fetch();
             }
             Expected::Asking | Expected::Round | Expected::Word => {}
         }
     }
 
-    /// What a request on this connection will change.
-    pub(crate) fn fetch_for_request(&self, conn: ConnId) {
+    /// The second step: what a request on this connection will look at.
+    pub(crate) fn fetch_for_request(&self, conn: ConnId, piece: PieceIndex) {
         self.connections.fetch_slot(conn);
+        fetch::at(self.have.words(), piece.0 as usize / 64);
+    }
+
+    /// The third step: where it takes its place.
+    pub(crate) fn fetch_rest_for_request(&self, conn: ConnId) {
+        if let Some(connection) = self.connections.get(conn) {
+            fetch::all(&connection.uploads);
+        }
     }
 
     /// The connection that is served next, as things stand.
@@ -129,5 +137,10 @@ impl Peer {
     pub(crate) fn fetch_for_haves(&self, haves: &[Have]) {
         let rows = self.connections.rows();
         haves.iter().for_each(|have| rows.fetch_bit(have.conn, have.piece));
+        // Where blocks are pieces these come all together.
+        if !self.completes_pieces() {
+            haves.iter().for_each(|have| self.connections.fetch_holding(have.conn));
+            haves.iter().for_each(|have| self.picker.fetch_count(have.piece));
+        }
     }
 }

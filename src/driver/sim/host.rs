@@ -18,6 +18,7 @@ const ROOM: usize = 8;
 
 /// One participant and the machine it runs on.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 pub(super) struct Host {
     pub(super) plan: PeerPlan,
     /// Present while the peer is.
@@ -96,6 +97,7 @@ impl Host {
         fetch::one(&self.service);
         fetch::one(&self.slots);
         fetch::one(&self.fars);
+        fetch::one(&self.reached);
         fetch::one(&self.uplink);
         fetch::one(&self.timer_at);
         fetch::one(&self.stay);
@@ -114,12 +116,20 @@ impl Host {
 
     /// What sending and answering takes, once the host itself is there.
     pub(super) fn fetch_for(&self, conn: Option<ConnId>, expected: Expected) {
-        if let Some(conn) = conn {
-            fetch::at(&self.slots, conn.0 as usize);
+        let Some(conn) = conn else { return };
+        self.fetch_slot(conn);
+        match expected {
+            Expected::Block(piece) if self.peer.as_ref().is_some_and(Peer::completes_pieces) => {
+                fetch::all(&self.fars);
+                fetch::at(self.have.words(), piece.0 as usize / 64);
+            }
+            Expected::Block(_) | Expected::Asking => fetch::at(&self.fars, conn.0 as usize),
+            Expected::Request(_) | Expected::Round | Expected::Upload | Expected::Word => {}
         }
-        if matches!(expected, Expected::Block(_)) && self.peer.as_ref().is_some_and(Peer::completes_pieces) {
-            fetch::all(&self.fars);
-        }
+    }
+
+    pub(super) fn fetch_slot(&self, conn: ConnId) {
+        fetch::at(&self.slots, conn.0 as usize);
     }
 
     /// A peer begins a stay on this host.

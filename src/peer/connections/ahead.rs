@@ -19,8 +19,15 @@ impl Connections {
         let at = conn.0 as usize;
         fetch::at(&self.slots, at);
         fetch::at(&self.far_ends, at);
+        // It may begin in the middle of a line.
+        fetch::at(&self.far_ends, at + 1);
         fetch::at(&self.holdings, at);
         fetch::at(&self.last_sent_at, at);
+    }
+
+    /// What a HAVE changes of one connection.
+    pub(crate) fn fetch_holding(&self, conn: ConnId) {
+        fetch::at(&self.holdings, conn.0 as usize);
     }
 
     /// What HAVEs, and a piece of our own, change of every connection.

@@ -25,6 +25,11 @@ impl Picker {
         self.progress.fetch_state();
     }
 
+    /// How many have this piece will change.
+    pub(crate) fn fetch_count(&self, piece: PieceIndex) {
+        self.availability.fetch_count(piece);
+    }
+
     pub(crate) fn fetch_blocks(&self, piece: PieceIndex) {
         self.progress.fetch_blocks(piece);
     }

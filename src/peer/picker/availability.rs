@@ -48,6 +48,14 @@ impl Availability {
         }
     }
 
+    pub(super) fn fetch_count(&self, piece: PieceIndex) {
+        let at = piece.0 as usize;
+        match &self.counts {
+            Counts::Narrow(rows) => fetch::at(rows.as_flattened(), at),
+            Counts::Wide(rows) => fetch::at(rows.as_flattened(), at),
+        }
+    }
+
     pub(super) fn counts(&self) -> &Counts {
         &self.counts
     }

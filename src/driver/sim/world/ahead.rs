@@ -7,6 +7,7 @@
 
 use crate::driver::sim::connection::{Delivery, LinkId, Side};
 use crate::driver::sim::event::{Event, Parcel};
+use crate::driver::sim::host::Host;
 use crate::driver::sim::world::World;
 use crate::fetch;
 use crate::id::{ConnId, PeerIndex};
@@ -80,6 +81,7 @@ impl World {
             _ => return,
         };
         self.host(*peer).fetch_peer(matches!(event, Event::UplinkFree { .. }));
+        self.requests[peer.0 as usize].fetch_waiting();
         if let Some(link) = link {
             self.connections.fetch(link);
         }
@@ -89,12 +91,16 @@ impl World {
         let (host, index) = (self.host(peer), peer.0 as usize);
         host.fetch_for(conn, what);
         self.course.fetch(index);
-        self.requests[index].fetch_waiting();
         if what.asks_for_haves() {
             self.inboxes[index].fetch_waiting();
         }
-        if let Some(state) = &host.peer {
-            state.fetch_for(conn, what);
+        let Some(state) = &host.peer else { return };
+        state.fetch_for(conn, what);
+        for request in self.requests[index].waiting() {
+            state.fetch_for_request(request.conn, request.block.piece);
+        }
+        if what == Expected::Upload {
+            host.fetch_slot(state.next_served());
         }
     }
 
@@ -102,17 +108,31 @@ impl World {
         let (host, index) = (self.host(peer), peer.0 as usize);
         let Some(state) = &host.peer else { return };
         state.fetch_rest_for(conn, what);
-        self.requests[index].waiting().iter().for_each(|request| state.fetch_for_request(request.conn));
+        self.requests[index].waiting().iter().for_each(|request| state.fetch_rest_for_request(request.conn));
         if what.asks_for_haves() {
             state.fetch_for_haves(self.inboxes[index].waiting());
         }
-        if let Expected::Block(piece) = what
-            && state.completes_pieces()
-        {
-            self.course.fetch_piece(index, piece);
+        match what {
+            Expected::Block(piece) => {
+                if state.completes_pieces() {
+                    self.course.fetch_piece(index, piece);
+                }
+                self.fetch_asked(host, conn);
+            }
+            Expected::Asking => self.fetch_asked(host, conn),
+            Expected::Upload => {
+                if let Some((link, _)) = host.link(state.next_served()) {
+                    self.connections.fetch(link);
+                }
+            }
+            Expected::Request(_) | Expected::Round | Expected::Word => {}
         }
-        if let Some((link, _)) = host.link(state.next_served()) {
-            self.connections.fetch(link);
+    }
+
+    /// Where the next request on this connection will wait.
+    fn fetch_asked(&self, host: &Host, conn: Option<ConnId>) {
+        if let Some(far) = conn.and_then(|conn| host.far(conn)) {
+            fetch::at(&self.requests, far.host.0 as usize);
         }
     }
 

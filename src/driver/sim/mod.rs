@@ -13,9 +13,9 @@ mod inbox;
 mod invariants;
 mod path;
 mod queue;
-mod requests;
 #[cfg(test)]
 mod tests;
+mod words;
 mod world;
 
 use crate::driver::{Control, DriverError, Ended, Outcome, Recorder, refuse_foreign_clients};

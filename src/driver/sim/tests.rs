@@ -2,8 +2,8 @@
 
 mod hypercube;
 mod overlays;
-mod requests;
 mod stays;
+mod words;
 
 use super::*;
 use crate::event::Record;

@@ -3,7 +3,7 @@
 use crate::driver::sim::connection::{Delivery, LinkId, Side};
 use crate::driver::sim::event::Event;
 use crate::driver::sim::host::Far;
-use crate::driver::sim::requests::Request;
+use crate::driver::sim::words::Request;
 use crate::driver::sim::world::World;
 use crate::id::{Block, ConnId, PeerIndex};
 use crate::peer::Input;

@@ -115,13 +115,15 @@ impl Peer {
         }
     }
 
-    /// The second step: what a request on this connection will look at.
-    pub(crate) fn fetch_for_request(&self, conn: ConnId, piece: PieceIndex) {
+    /// The second step: what a word on this connection will look at, if a request for this piece.
+    pub(crate) fn fetch_for_word(&self, conn: ConnId, asked: Option<PieceIndex>) {
         self.connections.fetch_slot(conn);
-        fetch::at(self.have.words(), piece.0 as usize / 64);
+        if let Some(piece) = asked {
+            fetch::at(self.have.words(), piece.0 as usize / 64);
+        }
     }
 
-    /// The third step: where it takes its place.
+    /// The third step: where a request takes its place.
     pub(crate) fn fetch_rest_for_request(&self, conn: ConnId) {
         if let Some(connection) = self.connections.get(conn) {
             fetch::all(&connection.uploads);

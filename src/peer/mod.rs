@@ -35,6 +35,7 @@ mod schedule;
 pub mod seam;
 mod tiers;
 mod timers;
+mod unmoved;
 mod upload;
 mod verify;
 
@@ -44,6 +45,7 @@ pub use seam::{
     Action, ConnSet, Deadline, DeadlineReason, Direction, Features, Input, Neighbours, RemotePeer, Setup,
     Verdict,
 };
+pub use unmoved::Unmoved;
 
 use std::net::SocketAddr;
 

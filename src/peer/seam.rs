@@ -198,6 +198,11 @@ impl ConnSet {
         }
     }
 
+    /// The first 64 connections, the lowest in the lowest bit.
+    pub(crate) fn first_word(&self) -> u64 {
+        self.low
+    }
+
     pub fn is_empty(&self) -> bool {
         self.words().all(|word| word == 0)
     }

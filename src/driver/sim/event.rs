@@ -55,8 +55,8 @@ pub(super) enum Event {
     Wake {
         peer: PeerIndex,
     },
-    /// A request comes to a peer whose uplink has nothing to do.
-    Asked {
+    /// A word comes that its receiver may do something about, though it might not have when the word set out.
+    Word {
         peer: PeerIndex,
     },
     TrackerTimer,

@@ -40,7 +40,7 @@ pub struct Options {
     pub fault: Fault,
     /// Every message is encoded and decoded on its way, as on a socket.
     pub through_codec: bool,
-    /// One event per HAVE and per request. Slower, and the same records.
+    /// One event per HAVE and per word. Slower, and the same records.
     pub have_events: bool,
 }
 

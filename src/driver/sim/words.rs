@@ -1,33 +1,77 @@
-//! Requests on their way to a host, and those that have come while its uplink is busy.
+//! Words on their way to a host: small messages that change nothing there but its notes.
 //!
-//! A request to a peer whose uplink is busy only takes its place in a queue. So it is no event: it waits here until its
-//! receiver is stepped for another reason, and is handed over first then, with the time at which it came. Only where the
-//! uplink runs out of things to do the receiver is woken for it. That gives the same records as one event per request. Where
-//! many requests are under way, or the receiver has nearly as many queued as it takes, each is an event all the same.
+//! A request to a peer whose uplink is busy only takes its place in a queue; interest in a peer whose slots are all taken,
+//! and an unchoke by somebody who has nothing the other lacks, are only noted. So none of them is an event: it waits here
+//! until its receiver is stepped for another reason, and is handed over first then, with the time at which it came. Only
+//! where things change so that it would do something about a word under way, the receiver is woken for it. That gives the
+//! same records as one event per word. Where many words are under way, or the receiver has nearly as many requests queued
+//! as it takes, each further one is an event all the same.
 
 use crate::driver::sim::queue::Key;
 use crate::fetch;
-use crate::id::{Block, ConnId};
+use crate::id::{Block, ConnId, PieceIndex};
+use crate::peer::Unmoved;
+use crate::wire::message::Message;
 
-/// A request for this host.
+/// What a word says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Saying {
+    Request(Block),
+    Interested,
+    NotInterested,
+    Unchoke,
+}
+
+impl Saying {
+    /// What this message says, if it is one that may wait.
+    pub(super) fn of(message: &Message) -> Option<Saying> {
+        match message {
+            Message::Request(block) => Some(Saying::Request(*block)),
+            Message::Interested => Some(Saying::Interested),
+            Message::NotInterested => Some(Saying::NotInterested),
+            Message::Unchoke => Some(Saying::Unchoke),
+            _ => None,
+        }
+    }
+
+    pub(super) fn message(self) -> Message {
+        match self {
+            Saying::Request(block) => Message::Request(block),
+            Saying::Interested => Message::Interested,
+            Saying::NotInterested => Message::NotInterested,
+            Saying::Unchoke => Message::Unchoke,
+        }
+    }
+}
+
+/// A word for this host.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Request {
+pub(super) struct Word {
     /// Its place among all events.
     pub(super) key: Key,
     pub(super) conn: ConnId,
-    pub(super) block: Block,
-    /// The host will be woken for it.
-    woken: bool,
+    pub(super) saying: Saying,
+    /// The host is woken for it.
+    pub(super) woken: bool,
 }
 
-/// One host's requests. What a sender touches lies together.
+impl Word {
+    /// The piece that a request is for.
+    pub(super) fn asked(&self) -> Option<PieceIndex> {
+        if let Saying::Request(block) = self.saying { Some(block.piece) } else { None }
+    }
+}
+
+/// One host's words. What a sender touches lies together.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Requests {
+#[repr(align(64))]
+pub(super) struct Words {
     /// In the order in which they were sent.
-    waiting: Vec<Request>,
+    waiting: Vec<Word>,
+    unmoved: Unmoved,
     /// The uplink has something to do.
     busy: bool,
-    /// The receiver may refuse one of the next.
+    /// The receiver may refuse one of the next requests.
     crowded: bool,
 }
 
@@ -35,16 +79,26 @@ pub(super) struct Requests {
 /// to look through.
 const MOST: usize = 32;
 
-impl Requests {
-    /// Whether a request that sets out now may wait here.
-    pub(super) fn may_wait(&self) -> bool {
-        self.busy && !self.crowded && self.waiting.len() < MOST
+impl Words {
+    /// Whether a word that sets out now may wait here.
+    pub(super) fn may_wait(&self, conn: ConnId, saying: Saying) -> bool {
+        let refusable = self.crowded && matches!(saying, Saying::Request(_));
+        self.waiting.len() < MOST && !refusable && self.is_only_noted(conn, saying)
     }
 
-    /// A request that [may wait](Self::may_wait) has set out for this host.
-    pub(super) fn post(&mut self, key: Key, conn: ConnId, block: Block) {
-        debug_assert!(self.may_wait());
-        self.waiting.push(Request { key, conn, block, woken: false });
+    fn is_only_noted(&self, conn: ConnId, saying: Saying) -> bool {
+        match saying {
+            Saying::Request(_) => self.busy,
+            Saying::Interested => self.unmoved.by_interest(),
+            Saying::NotInterested => self.unmoved.by_loss_of_interest(conn),
+            Saying::Unchoke => self.unmoved.by_unchoke(conn),
+        }
+    }
+
+    /// A word that [may wait](Self::may_wait) has set out for this host.
+    pub(super) fn post(&mut self, key: Key, conn: ConnId, saying: Saying) {
+        debug_assert!(self.may_wait(conn, saying));
+        self.waiting.push(Word { key, conn, saying, woken: false });
     }
 
     /// No further request may wait until the host is gone.
@@ -57,25 +111,41 @@ impl Requests {
         self.busy = true;
     }
 
-    /// The uplink has nothing to do; calls `wake` for the place of every request that it has to be woken for now.
-    pub(super) fn be_idle(&mut self, mut wake: impl FnMut(Key)) {
+    /// The uplink has nothing to do; calls `wake` for the place of every word that the host has to be woken for now.
+    pub(super) fn be_idle(&mut self, wake: impl FnMut(Key)) {
         self.busy = false;
-        for request in self.waiting.iter_mut().filter(|request| !request.woken) {
-            request.woken = true;
-            wake(request.key);
+        self.heed(wake);
+    }
+
+    /// The host does nothing about this from now on, and about all else it does; `wake` as above.
+    #[inline]
+    pub(super) fn be_unmoved(&mut self, unmoved: Unmoved, wake: impl FnMut(Key)) {
+        if self.unmoved != unmoved {
+            self.unmoved = unmoved;
+            self.heed(wake);
+        }
+    }
+
+    fn heed(&mut self, mut wake: impl FnMut(Key)) {
+        for at in 0..self.waiting.len() {
+            let Word { key, conn, saying, woken } = self.waiting[at];
+            if !woken && !self.is_only_noted(conn, saying) {
+                self.waiting[at].woken = true;
+                wake(key);
+            }
         }
     }
 
     /// Takes out the first of those that have come, up to this place among all events. Few wait at a time.
     #[inline]
-    pub(super) fn next_due(&mut self, position: Key) -> Option<Request> {
-        let first = self.waiting.iter().enumerate().min_by_key(|(_, request)| request.key);
-        let (at, _) = first.filter(|(_, request)| request.key <= position)?;
+    pub(super) fn next_due(&mut self, position: Key) -> Option<Word> {
+        let first = self.waiting.iter().enumerate().min_by_key(|(_, word)| word.key);
+        let (at, _) = first.filter(|(_, word)| word.key <= position)?;
         Some(self.waiting.remove(at))
     }
 
     /// What has not been handed over.
-    pub(super) fn waiting(&self) -> &[Request] {
+    pub(super) fn waiting(&self) -> &[Word] {
         &self.waiting
     }
 
@@ -84,19 +154,19 @@ impl Requests {
         fetch::all(&self.waiting);
     }
 
-    /// Whether a request of this connection has not been handed over yet.
+    /// Whether a word of this connection has not been handed over yet.
     pub(super) fn holds(&self, conn: ConnId) -> bool {
-        self.waiting.iter().any(|request| request.conn == conn)
+        self.waiting.iter().any(|word| word.conn == conn)
     }
 
     /// The connection is gone, and its number may be used again.
     pub(super) fn forget(&mut self, conn: ConnId) {
-        self.waiting.retain(|request| request.conn != conn);
+        self.waiting.retain(|word| word.conn != conn);
     }
 
     /// The host is gone.
     pub(super) fn clear(&mut self) {
-        *self = Requests { waiting: std::mem::take(&mut self.waiting), ..Requests::default() };
+        *self = Words { waiting: std::mem::take(&mut self.waiting), ..Words::default() };
         self.waiting.clear();
     }
 }
@@ -104,54 +174,72 @@ impl Requests {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::PieceIndex;
     use crate::time::Time;
 
     fn key(nanos: u64) -> Key {
         Key::start_of(Time::from_nanos(nanos))
     }
 
-    const BLOCK: Block = Block { piece: PieceIndex(0), begin: 0, length: 1 };
+    const REQUEST: Saying = Saying::Request(Block { piece: PieceIndex(0), begin: 0, length: 1 });
+
+    fn waits(words: &Words, saying: Saying) -> bool {
+        words.may_wait(ConnId(0), saying)
+    }
 
     #[test]
     fn what_has_come_is_handed_over_in_order_and_what_is_under_way_stays() {
-        let mut requests = Requests::default();
-        requests.be_busy();
+        let mut words = Words::default();
+        words.be_busy();
         for (at, conn) in [(9, 1), (5, 2), (3, 1)] {
-            requests.post(key(at), ConnId(conn), BLOCK);
+            words.post(key(at), ConnId(conn), REQUEST);
         }
-        let due = std::iter::from_fn(|| requests.next_due(key(5)));
-        assert_eq!(due.map(|request| request.key).collect::<Vec<_>>(), [key(3), key(5)]);
-        assert!(requests.holds(ConnId(1)) && !requests.holds(ConnId(2)));
-        requests.forget(ConnId(1));
-        assert!(requests.waiting().is_empty());
+        let due = std::iter::from_fn(|| words.next_due(key(5)));
+        assert_eq!(due.map(|word| word.key).collect::<Vec<_>>(), [key(3), key(5)]);
+        assert!(words.holds(ConnId(1)) && !words.holds(ConnId(2)));
+        words.forget(ConnId(1));
+        assert!(words.waiting().is_empty());
     }
 
     #[test]
     fn an_idle_host_is_woken_once_for_each_request_that_waits() {
-        let (mut requests, mut woken) = (Requests::default(), Vec::new());
-        assert!(!requests.may_wait(), "nothing is served");
-        requests.be_busy();
-        requests.post(key(2), ConnId(0), BLOCK);
-        requests.be_idle(|key| woken.push(key));
+        let (mut words, mut woken) = (Words::default(), Vec::new());
+        assert!(!waits(&words, REQUEST), "nothing is served");
+        words.be_busy();
+        words.post(key(2), ConnId(0), REQUEST);
+        words.be_idle(|key| woken.push(key));
         assert_eq!(woken, [key(2)]);
-        requests.be_idle(|key| panic!("woken again for {key:?}"));
+        words.be_idle(|key| panic!("woken again for {key:?}"));
     }
 
     #[test]
-    fn few_wait_and_none_where_one_may_be_refused() {
-        let mut requests = Requests::default();
-        requests.be_busy();
+    fn a_host_that_may_be_moved_now_is_woken_for_what_is_under_way() {
+        let (mut words, mut woken) = (Words::default(), Vec::new());
+        assert!(!waits(&words, Saying::Interested), "a slot may be free");
+        assert!(waits(&words, Saying::Unchoke), "nobody has what it lacks");
+        words.post(key(2), ConnId(0), Saying::Unchoke);
+        words.be_unmoved(Unmoved::default(), |key| panic!("woken for {key:?}, and nothing has changed"));
+        words.be_unmoved(Unmoved::doctored(true, 0, 1), |key| woken.push(key));
+        assert_eq!(woken, [key(2)], "interested in it by now");
+        assert!(!waits(&words, Saying::Unchoke) && waits(&words, Saying::Interested));
+        words.post(key(3), ConnId(0), Saying::Interested);
+        words.be_unmoved(Unmoved::doctored(false, 0, 1), |key| woken.push(key));
+        assert_eq!(woken, [key(2), key(3)], "a slot is free");
+    }
+
+    #[test]
+    fn few_wait_and_no_request_where_one_may_be_refused() {
+        let mut words = Words::default();
+        words.be_busy();
         for _ in 0..MOST {
-            requests.post(key(1), ConnId(0), BLOCK);
+            words.post(key(1), ConnId(0), REQUEST);
         }
-        assert!(!requests.may_wait());
-        while requests.next_due(key(1)).is_some() {}
-        assert!(requests.may_wait());
-        requests.crowd();
-        assert!(!requests.may_wait());
-        requests.clear();
-        requests.be_busy();
-        assert!(requests.may_wait(), "another stay");
+        assert!(!waits(&words, REQUEST));
+        while words.next_due(key(1)).is_some() {}
+        assert!(waits(&words, REQUEST));
+        words.crowd();
+        assert!(!waits(&words, REQUEST));
+        words.clear();
+        words.be_busy();
+        assert!(waits(&words, REQUEST), "another stay");
     }
 }

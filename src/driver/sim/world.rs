@@ -23,7 +23,7 @@ use crate::driver::sim::host::Host;
 use crate::driver::sim::inbox::Inbox;
 use crate::driver::sim::path::Paths;
 use crate::driver::sim::queue::{Key, Queue};
-use crate::driver::sim::words::Requests;
+use crate::driver::sim::words::{Saying, Words};
 use crate::driver::sim::{Effort, Fault, Options};
 use crate::event::{self, Record};
 use crate::id::{InfoHash, PeerIndex};
@@ -36,7 +36,6 @@ use crate::time::Time;
 use crate::torrent::layout::Layout;
 use crate::tracker::Tracker;
 use crate::wire::codec::Codec;
-use crate::wire::message::Message;
 pub(super) use announces::Answer;
 
 /// Every simulated torrent is called this; only the tracker looks at it.
@@ -63,11 +62,11 @@ pub struct World {
     /// Of every host.
     inboxes: Vec<Inbox>,
     /// Of every host.
-    requests: Vec<Requests>,
+    words: Vec<Words>,
     /// Every HAVE wakes its receiver.
     have_events: bool,
-    /// A request wakes its receiver only where the uplink has nothing to do.
-    requests_wait: bool,
+    /// A word wakes its receiver only where that may do something about it.
+    words_wait: bool,
     pub(super) connections: Connections,
     pub(super) tracker: Tracker,
     pub(super) tracker_timer_at: Option<Time>,
@@ -117,7 +116,7 @@ impl World {
         let mut world = World {
             have_events: options.have_events,
             // Where a request may be answered at once, or has to be bytes in between, it is an event.
-            requests_wait: !options.have_events && !options.through_codec && !scenario.policy.fast_extension,
+            words_wait: !options.have_events && !options.through_codec && !scenario.policy.fast_extension,
             now: Time::ZERO,
             position: Key::start_of(Time::ZERO),
             layout,
@@ -127,7 +126,7 @@ impl World {
             paths,
             addresses: population.peers.iter().map(|plan| (plan.virtual_addr, plan.index)).collect(),
             inboxes: vec![Inbox::default(); population.peers.len()],
-            requests: vec![Requests::default(); population.peers.len()],
+            words: vec![Words::default(); population.peers.len()],
             hosts: population.peers.into_iter().map(Host::new).collect(),
             connections: Connections::default(),
             tracker: Tracker::new(scenario.tracker, random_seed),
@@ -221,7 +220,7 @@ impl World {
                 self.parcel_arrives(parcel);
             }
             Event::Wake { peer } => self.wake(peer),
-            Event::Asked { peer } => self.asked(peer),
+            Event::Word { peer } => self.spoken_to(peer),
             Event::TrackerTimer => self.tracker_timer(),
         }
         self.connections.clear_away();
@@ -235,7 +234,7 @@ impl World {
                 }
             }
             Parcel::Control { link, to, after, delivery } => {
-                self.take_requests(self.connections[link].end(to).host);
+                self.take_words(self.connections[link].end(to).host);
                 self.control(link, to, after, delivery);
                 self.connections.happened(link);
             }
@@ -278,7 +277,7 @@ impl World {
     /// Hands one input to a peer and carries out what it wants done, with everything that follows at once.
     pub(super) fn input(&mut self, peer: PeerIndex, input: Input) {
         self.touched.push(peer);
-        self.take_requests(peer);
+        self.take_words(peer);
         self.note_haves_for(peer, &input);
         self.perform(peer, input);
         while let Some(input) = self.inputs.pop_front() {
@@ -301,10 +300,8 @@ impl World {
 
     /// What follows every step of a peer.
     fn settle(&mut self, peer: PeerIndex) {
-        if self.host(peer).peer.as_ref().is_some_and(Peer::is_crowded) {
-            self.requests[peer.0 as usize].crowd();
-        }
         self.heed_haves(peer);
+        self.heed_words(peer);
         self.pump(peer);
         self.leave_if_done(peer);
         self.set_timer(peer);
@@ -320,9 +317,9 @@ impl World {
             }
             Action::Send { conn, message } => {
                 let Some((link, side)) = self.host(peer).link(conn) else { return };
-                match message {
-                    Message::Request(block) => self.send_request(peer, conn, (link, side), block),
-                    message => self.send(link, side.other(), Delivery::Message(message)),
+                match Saying::of(&message) {
+                    Some(saying) => self.say(peer, conn, (link, side), saying),
+                    None => self.send(link, side.other(), Delivery::Message(message)),
                 }
             }
             Action::Have { piece, to } => self.send_haves(peer, piece, &to),

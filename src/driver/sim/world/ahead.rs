@@ -63,12 +63,12 @@ impl World {
             Event::UplinkFree { peer, .. }
             | Event::Timer { peer, .. }
             | Event::Wake { peer }
-            | Event::Asked { peer } => *peer,
+            | Event::Word { peer } => *peer,
             _ => return,
         };
         self.host(peer).fetch();
         fetch::at(&self.inboxes, peer.0 as usize);
-        fetch::at(&self.requests, peer.0 as usize);
+        fetch::at(&self.words, peer.0 as usize);
     }
 
     fn fetch_connection(&self, event: &Event) {
@@ -77,11 +77,11 @@ impl World {
                 (peer, self.parcels.get(*parcel).and_then(end_of).map(|(link, _)| link))
             }
             Event::UplinkFree { peer, .. } => (peer, self.host(*peer).in_service.map(|(link, ..)| link)),
-            Event::Timer { peer, .. } | Event::Wake { peer } | Event::Asked { peer } => (peer, None),
+            Event::Timer { peer, .. } | Event::Wake { peer } | Event::Word { peer } => (peer, None),
             _ => return,
         };
         self.host(*peer).fetch_peer(matches!(event, Event::UplinkFree { .. }));
-        self.requests[peer.0 as usize].fetch_waiting();
+        self.words[peer.0 as usize].fetch_waiting();
         if let Some(link) = link {
             self.connections.fetch(link);
         }
@@ -96,8 +96,8 @@ impl World {
         }
         let Some(state) = &host.peer else { return };
         state.fetch_for(conn, what);
-        for request in self.requests[index].waiting() {
-            state.fetch_for_request(request.conn, request.block.piece);
+        for word in self.words[index].waiting() {
+            state.fetch_for_word(word.conn, word.asked());
         }
         if what == Expected::Upload {
             host.fetch_slot(state.next_served());
@@ -108,7 +108,8 @@ impl World {
         let (host, index) = (self.host(peer), peer.0 as usize);
         let Some(state) = &host.peer else { return };
         state.fetch_rest_for(conn, what);
-        self.requests[index].waiting().iter().for_each(|request| state.fetch_rest_for_request(request.conn));
+        let asking = self.words[index].waiting().iter().filter(|word| word.asked().is_some());
+        asking.for_each(|word| state.fetch_rest_for_request(word.conn));
         if what.asks_for_haves() {
             state.fetch_for_haves(self.inboxes[index].waiting());
         }
@@ -117,9 +118,9 @@ impl World {
                 if state.completes_pieces() {
                     self.course.fetch_piece(index, piece);
                 }
-                self.fetch_asked(host, conn);
+                self.fetch_listener(host, conn);
             }
-            Expected::Asking => self.fetch_asked(host, conn),
+            Expected::Asking => self.fetch_listener(host, conn),
             Expected::Upload => {
                 if let Some((link, _)) = host.link(state.next_served()) {
                     self.connections.fetch(link);
@@ -129,10 +130,10 @@ impl World {
         }
     }
 
-    /// Where the next request on this connection will wait.
-    fn fetch_asked(&self, host: &Host, conn: Option<ConnId>) {
+    /// Where the next word on this connection will wait.
+    fn fetch_listener(&self, host: &Host, conn: Option<ConnId>) {
         if let Some(far) = conn.and_then(|conn| host.far(conn)) {
-            fetch::at(&self.requests, far.host.0 as usize);
+            fetch::at(&self.words, far.host.0 as usize);
         }
     }
 
@@ -143,7 +144,7 @@ impl World {
                 let (link, side) = end_of(parcel)?;
                 (*peer, self.connections[link].end(side).conn, expected(parcel))
             }
-            Event::UplinkFree { peer, .. } | Event::Asked { peer } => (*peer, None, Expected::Upload),
+            Event::UplinkFree { peer, .. } | Event::Word { peer } => (*peer, None, Expected::Upload),
             Event::Timer { peer, .. } => (*peer, None, Expected::Round),
             Event::Wake { peer } => (*peer, None, Expected::Asking),
             _ => return None,

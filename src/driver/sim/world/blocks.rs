@@ -23,7 +23,7 @@ impl World {
         self.actions = actions;
         let Some((conn, block)) = next else {
             self.host_mut(peer).uplink.rest();
-            self.heed_requests(peer);
+            self.rest(peer);
             return;
         };
         let Some((link, side)) = self.host(peer).link(conn) else { return };
@@ -31,7 +31,7 @@ impl World {
         host.in_service = Some((link, side, block));
         host.service = host.service.wrapping_add(1);
         let (free_at, service) = (host.serve(now, block), host.service);
-        self.requests[peer.0 as usize].be_busy();
+        self.words[peer.0 as usize].be_busy();
         self.flow.underway += u64::from(block.length);
         self.connections[link].end_mut(side.other()).begun += 1;
         self.schedule(free_at, peer, Event::UplinkFree { peer, service });
@@ -41,7 +41,7 @@ impl World {
         if self.host(peer).service != service {
             return;
         }
-        self.take_requests(peer);
+        self.take_words(peer);
         let Some((link, side, block)) = self.host_mut(peer).in_service.take() else { return };
         self.host_mut(peer).uploaded += u64::from(block.length);
         let corrupt = self.fault.corrupts(peer, block);
@@ -81,7 +81,7 @@ impl World {
             self.lose(block);
             return;
         };
-        self.take_requests(peer);
+        self.take_words(peer);
         let waiting = self.block_settled(link, to);
         self.flow.underway -= u64::from(block.length);
         let message = self.in_transit(Message::Piece { block, payload });

@@ -47,7 +47,7 @@ impl World {
                 self.input(peer, Input::Received { conn, message });
             }
             Delivery::Closed(reason) => {
-                self.take_requests(peer);
+                self.take_words(peer);
                 self.note_haves(peer);
                 self.connections[link].end_mut(to).conn = None;
                 self.end_closed(link, to, conn);
@@ -153,7 +153,7 @@ impl World {
         let (remote, other) = (far.host, far.conn);
         self.host_mut(host).close(conn);
         self.inboxes[host.0 as usize].forget(conn);
-        self.requests[host.0 as usize].forget(conn);
+        self.words[host.0 as usize].forget(conn);
         if let Some(other) = other {
             self.host_mut(remote).lose(other);
         }
@@ -190,7 +190,7 @@ impl World {
         host.in_service = None;
         host.service = host.service.wrapping_add(1);
         host.uplink = Uplink::new(host.plan.upload);
-        self.take_requests(self.connections[link].end(side.other()).host);
+        self.take_words(self.connections[link].end(side.other()).host);
         let waiting = self.block_settled(link, side.other());
         for delivery in waiting {
             self.deliver(link, side.other(), delivery);

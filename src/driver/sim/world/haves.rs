@@ -60,7 +60,7 @@ impl World {
     pub(super) fn wake(&mut self, peer: PeerIndex) {
         if self.host(peer).peer.is_some() {
             self.touched.push(peer);
-            self.take_requests(peer);
+            self.take_words(peer);
             self.note_haves(peer);
             self.settle(peer);
         }
@@ -141,10 +141,10 @@ impl World {
         self.actions = actions;
     }
 
-    /// The same for everybody, and of requests: the run is over.
+    /// The same for everybody, and of words: the run is over.
     pub(in crate::driver::sim) fn note_everything(&mut self) {
         for peer in self.everybody() {
-            self.take_requests(peer);
+            self.take_words(peer);
             self.note_haves(peer);
         }
     }

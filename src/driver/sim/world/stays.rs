@@ -47,7 +47,7 @@ impl World {
         if !self.is_here(peer, stay) {
             return;
         }
-        self.take_requests(peer);
+        self.take_words(peer);
         self.note_haves(peer);
         let links: Vec<(LinkId, Side)> = self.host(peer).links().collect();
         for (link, side) in links {
@@ -70,7 +70,7 @@ impl World {
         if !self.is_here(peer, stay) {
             return;
         }
-        self.take_requests(peer);
+        self.take_words(peer);
         self.note_haves(peer);
         let now = self.now;
         let mut actions = Vec::new();
@@ -86,7 +86,7 @@ impl World {
     pub(super) fn depart(&mut self, peer: PeerIndex, end: event::Event) {
         self.record(peer, end);
         self.inboxes[peer.0 as usize].clear();
-        self.requests[peer.0 as usize].clear();
+        self.words[peer.0 as usize].clear();
         let totals = self.host_mut(peer).depart().map(|state| state.totals()).unwrap_or_default();
         self.record(peer, event::Event::Totals(totals));
     }

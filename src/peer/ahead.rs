@@ -13,6 +13,8 @@ pub enum Expected {
     Block(PieceIndex),
     /// A request for a block of this piece.
     Request(PieceIndex),
+    /// A HAVE that it may do something about.
+    Have,
     /// Something at which it may ask for blocks.
     Asking,
     /// A choking round.
@@ -27,7 +29,7 @@ impl Expected {
     /// Whether HAVEs will be noted before it.
     pub fn asks_for_haves(self) -> bool {
         match self {
-            Expected::Block(_) | Expected::Asking | Expected::Round => true,
+            Expected::Block(_) | Expected::Have | Expected::Asking | Expected::Round => true,
             Expected::Request(_) | Expected::Upload | Expected::Word => false,
         }
     }
@@ -36,23 +38,23 @@ impl Expected {
 impl Peer {
     /// The first step: the peer itself, as far as the next block for its uplink goes.
     pub(crate) fn fetch_for_upload(&self) {
-        self.connections.fetch();
+        // One of every line.
+        fetch::one(&self.next_round);
+        self.connections.fetch_for_upload();
         fetch::one(&self.policy);
         fetch::one(&self.totals);
         fetch::one(&self.schedule);
-        fetch::one(&self.last_block_at);
-        fetch::one(&self.stopped);
     }
 
     /// The first step: the peer itself.
     pub(crate) fn fetch(&self) {
         self.fetch_for_upload();
-        self.announcer.fetch();
+        self.connections.fetch();
+        fetch::one(&self.asked);
         self.picker.fetch();
-        fetch::one(&self.dialer);
         fetch::one(&self.blame);
-        fetch::one(&self.layout);
-        fetch::one(&self.heeded_haves);
+        self.announcer.fetch();
+        fetch::one(&self.dialer);
     }
 
     /// The second step: what the peer has for what is about to come on one of its connections.
@@ -74,7 +76,7 @@ impl Peer {
             Expected::Asking => self.fetch_for_asking(conn),
             Expected::Round => self.connections.fetch_for_round(),
             Expected::Upload => self.connections.fetch_slot(self.next_served()),
-            Expected::Word => {}
+            Expected::Have | Expected::Word => {}
         }
     }
 
@@ -111,7 +113,7 @@ impl Peer {
                 fetch::all(&connection.uploads);
                 connection.rates.fetch();
             }
-            Expected::Asking | Expected::Round | Expected::Word => {}
+            Expected::Have | Expected::Asking | Expected::Round | Expected::Word => {}
         }
     }
 
@@ -135,12 +137,13 @@ impl Peer {
         self.next_in_turn(&|_| true).unwrap_or(self.served)
     }
 
-    /// The third step: what HAVEs will change.
-    pub(crate) fn fetch_for_haves(&self, haves: &[Have]) {
+    /// The third step: what HAVEs will change that are noted before this.
+    pub(crate) fn fetch_for_haves(&self, haves: &[Have], expected: Expected) {
         let rows = self.connections.rows();
         haves.iter().for_each(|have| rows.fetch_bit(have.conn, have.piece));
-        // Where blocks are pieces these come all together.
-        if !self.completes_pieces() {
+        let asks = matches!(expected, Expected::Block(_) | Expected::Asking);
+        // Otherwise these have been asked for all together.
+        if !asks || !self.completes_pieces() {
             haves.iter().for_each(|have| self.connections.fetch_holding(have.conn));
             haves.iter().for_each(|have| self.picker.fetch_count(have.piece));
         }

@@ -66,57 +66,59 @@ use crate::torrent::bitfield::Bitfield;
 use crate::torrent::layout::Layout;
 use crate::wire::message::Message;
 
-/// One participant in one torrent.
+/// One participant in one torrent. In this order: what every input looks at comes first, in few cache lines, for a
+/// simulated swarm of thousands lies in no cache.
 #[derive(Clone, Debug)]
+#[repr(C, align(64))]
 pub struct Peer {
-    peer_id: PeerId,
-    addr: SocketAddr,
-    info_hash: InfoHash,
-    layout: Layout,
-    policy: Policy,
-    /// False for an uplink of 0 B/s and for a free-rider: never unchokes.
-    uploads: bool,
-
-    /// Verified pieces; what we announce.
-    have: Bitfield,
-    connections: Connections,
-    picker: Picker,
-    picker_draws: Stream,
-    choker: Choker,
-    choker_draws: Stream,
-    announcer: Announcer,
-    dialer: Dialer,
-    blame: Blame,
-    schedule: Option<Schedule>,
-
     next_round: Time,
     /// No connection's timer runs out before this; see `timers`.
     next_check: Time,
     /// Nobody is told of other peers before this.
     next_exchange: Time,
-    /// The connection that was served last: uploads go round from here.
-    served: ConnId,
-    heeded_haves: ConnSet,
-    /// No block was free when last looked at.
-    endgame: bool,
-    /// Somebody was asked for less than it might send, because of what waits for verdicts.
-    held_back: bool,
-    was_complete: bool,
-    /// A piece we announced was lost on our own disk: requests for it are no offence.
-    lost_a_piece: bool,
-    /// See [`Peer::is_crowded`].
-    crowded: bool,
-    /// Left in good order; nothing happens any more.
-    stopped: bool,
     /// When a block last came in, or when the stay began.
     last_block_at: Time,
     uploaded: u64,
     downloaded: u64,
     missing: u64,
+    /// The connection that was served last: uploads go round from here.
+    served: ConnId,
+    /// Left in good order; nothing happens any more.
+    stopped: bool,
+    /// False for an uplink of 0 B/s and for a free-rider: never unchokes.
+    uploads: bool,
+    /// No block was free when last looked at.
+    endgame: bool,
+    /// Somebody was asked for less than it might send, because of what waits for verdicts.
+    held_back: bool,
+
+    connections: Connections,
+    policy: Policy,
+    layout: Layout,
     totals: Totals,
+    heeded_haves: ConnSet,
+    /// Verified pieces; what we announce.
+    have: Bitfield,
+    schedule: Option<Schedule>,
+    was_complete: bool,
+    /// A piece we announced was lost on our own disk: requests for it are no offence.
+    lost_a_piece: bool,
+    /// See [`Peer::is_crowded`].
+    crowded: bool,
+
     /// Kept between picks so that they allocate nothing.
     picked: Vec<BlockId>,
     asked: Vec<u64>,
+    picker: Picker,
+    blame: Blame,
+    announcer: Announcer,
+    dialer: Dialer,
+    picker_draws: Stream,
+    choker: Choker,
+    choker_draws: Stream,
+    peer_id: PeerId,
+    addr: SocketAddr,
+    info_hash: InfoHash,
 }
 
 impl Peer {

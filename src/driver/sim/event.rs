@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use crate::driver::sim::connection::{Delivery, LinkId, Side};
 use crate::fetch;
-use crate::id::{Block, PeerIndex};
+use crate::id::{Block, ConnId, PeerIndex};
 use crate::wire::announce::{AnnounceRequest, AnnounceResponse};
 use crate::wire::message::Payload;
 
@@ -48,18 +48,40 @@ pub(super) enum Event {
     },
     /// A parcel comes to whom it is meant for: this peer, or the tracker for it.
     Arrival {
-        parcel: ParcelId,
         peer: PeerIndex,
+        parcel: ParcelId,
     },
-    /// A HAVE comes that its receiver may act on.
+    /// A HAVE comes on this connection that its receiver may act on.
     Wake {
         peer: PeerIndex,
+        conn: ConnId,
     },
     /// A word comes that its receiver may do something about, though it might not have when the word set out.
     Word {
         peer: PeerIndex,
     },
     TrackerTimer,
+}
+
+impl Event {
+    /// To whom it happens, where that is known without a look at anything else.
+    //
+    // Every variant has it at the same place: this is a load, and no branch on what nobody predicts.
+    #[inline]
+    pub(super) fn peer(&self) -> Option<PeerIndex> {
+        match *self {
+            Event::Arrive { peer }
+            | Event::Crash { peer, .. }
+            | Event::Leave { peer, .. }
+            | Event::Abort { peer, .. }
+            | Event::Timer { peer, .. }
+            | Event::UplinkFree { peer, .. }
+            | Event::Arrival { peer, .. }
+            | Event::Wake { peer, .. }
+            | Event::Word { peer } => Some(peer),
+            Event::Knock { .. } | Event::Answer { .. } | Event::TrackerTimer => None,
+        }
+    }
 }
 
 /// What is on its way to somebody.

@@ -219,7 +219,7 @@ impl World {
                 let parcel = self.parcels.take(parcel);
                 self.parcel_arrives(parcel);
             }
-            Event::Wake { peer } => self.wake(peer),
+            Event::Wake { peer, .. } => self.wake(peer),
             Event::Word { peer } => self.spoken_to(peer),
             Event::TrackerTimer => self.tracker_timer(),
         }

@@ -5,13 +5,20 @@ use crate::id::ConnId;
 use crate::peer::connections::Connections;
 
 impl Connections {
-    /// What every step of the peer looks at.
-    pub(crate) fn fetch(&self) {
-        fetch::one(&self.slots);
-        fetch::one(&self.rows);
-        fetch::one(&self.open);
+    /// What the next block for the uplink will look at.
+    pub(crate) fn fetch_for_upload(&self) {
         fetch::one(&self.uploading);
-        fetch::one(&self.moving);
+        fetch::one(&self.slots);
+        fetch::one(&self.last_sent_at);
+    }
+
+    /// What every other step of the peer looks at besides.
+    pub(crate) fn fetch(&self) {
+        // With those above, one of every line.
+        fetch::one(&self.open);
+        fetch::one(&self.torrent_pieces);
+        fetch::one(&self.far_ends);
+        fetch::one(&self.snubbed);
     }
 
     /// What one connection's blocks and requests change.

@@ -55,32 +55,23 @@ impl World {
     }
 
     fn fetch_parcel(&self, event: &Event) {
-        let peer = match event {
-            Event::Arrival { parcel, peer } => {
-                self.parcels.fetch(*parcel);
-                *peer
-            }
-            Event::UplinkFree { peer, .. }
-            | Event::Timer { peer, .. }
-            | Event::Wake { peer }
-            | Event::Word { peer } => *peer,
-            _ => return,
-        };
+        if let Event::Arrival { parcel, .. } = event {
+            self.parcels.fetch(*parcel);
+        }
+        let Some(peer) = event.peer() else { return };
         self.host(peer).fetch();
         fetch::at(&self.inboxes, peer.0 as usize);
         fetch::at(&self.words, peer.0 as usize);
     }
 
     fn fetch_connection(&self, event: &Event) {
-        let (peer, link) = match event {
-            Event::Arrival { parcel, peer } => {
-                (peer, self.parcels.get(*parcel).and_then(end_of).map(|(link, _)| link))
-            }
-            Event::UplinkFree { peer, .. } => (peer, self.host(*peer).in_service.map(|(link, ..)| link)),
-            Event::Timer { peer, .. } | Event::Wake { peer } | Event::Word { peer } => (peer, None),
-            _ => return,
+        let Some(peer) = event.peer() else { return };
+        let link = match event {
+            Event::Arrival { parcel, .. } => self.parcels.get(*parcel).and_then(end_of).map(|(link, _)| link),
+            Event::UplinkFree { .. } => self.host(peer).in_service.map(|(link, ..)| link),
+            _ => None,
         };
-        self.host(*peer).fetch_peer(matches!(event, Event::UplinkFree { .. }));
+        self.host(peer).fetch_peer(matches!(event, Event::UplinkFree { .. }));
         self.words[peer.0 as usize].fetch_waiting();
         if let Some(link) = link {
             self.connections.fetch(link);
@@ -111,7 +102,7 @@ impl World {
         let asking = self.words[index].waiting().iter().filter(|word| word.asked().is_some());
         asking.for_each(|word| state.fetch_rest_for_request(word.conn));
         if what.asks_for_haves() {
-            state.fetch_for_haves(self.inboxes[index].waiting());
+            state.fetch_for_haves(self.inboxes[index].waiting(), what);
         }
         match what {
             Expected::Block(piece) => {
@@ -120,7 +111,7 @@ impl World {
                 }
                 self.fetch_listener(host, conn);
             }
-            Expected::Asking => self.fetch_listener(host, conn),
+            Expected::Asking | Expected::Have => self.fetch_listener(host, conn),
             Expected::Upload => {
                 if let Some((link, _)) = host.link(state.next_served()) {
                     self.connections.fetch(link);
@@ -139,14 +130,14 @@ impl World {
 
     fn expectation(&self, event: &Event) -> Option<Expectation> {
         let (peer, conn, what) = match event {
-            Event::Arrival { parcel, peer } => {
+            Event::Arrival { peer, parcel } => {
                 let parcel = self.parcels.get(*parcel)?;
                 let (link, side) = end_of(parcel)?;
                 (*peer, self.connections[link].end(side).conn, expected(parcel))
             }
             Event::UplinkFree { peer, .. } | Event::Word { peer } => (*peer, None, Expected::Upload),
             Event::Timer { peer, .. } => (*peer, None, Expected::Round),
-            Event::Wake { peer } => (*peer, None, Expected::Asking),
+            Event::Wake { peer, conn } => (*peer, Some(*conn), Expected::Have),
             _ => return None,
         };
         Some(Expectation { peer, conn, what })

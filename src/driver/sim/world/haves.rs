@@ -37,7 +37,7 @@ impl World {
         for far in self.hosts[peer.0 as usize].fars(to) {
             let have = Have { at: now + far.latency, conn: far.conn, piece };
             if inboxes[far.host.0 as usize].post(have) || always {
-                wake_for(queue, have.at, peer, far.host);
+                wake_for(queue, have, peer, far.host);
             }
         }
     }
@@ -49,9 +49,9 @@ impl World {
             let (Some(far), Some(at)) = (self.host(peer).far(conn), self.crossing(link, side.other())) else {
                 continue;
             };
-            if self.inboxes[far.host.0 as usize].post(Have { at, conn: far.conn, piece }) || self.have_events
-            {
-                wake_for(&mut self.queue, at, peer, far.host);
+            let have = Have { at, conn: far.conn, piece };
+            if self.inboxes[far.host.0 as usize].post(have) || self.have_events {
+                wake_for(&mut self.queue, have, peer, far.host);
             }
         }
     }
@@ -156,15 +156,15 @@ impl World {
         let host = &self.hosts[peer.0 as usize];
         inbox.heed(state.heeded_haves(), |have| {
             let key = place(host, queue, peer, have);
-            queue.insert(key, Event::Wake { peer });
+            queue.insert(key, Event::Wake { peer, conn: have.conn });
         });
     }
 }
 
-/// `peer` is woken for a HAVE that comes at `at`. Rare, and kept out of the loop over all HAVEs.
+/// `peer` is woken for a HAVE. Rare, and kept out of the loop over all HAVEs.
 #[inline(never)]
-fn wake_for(queue: &mut Queue<Event>, at: Time, from: PeerIndex, peer: PeerIndex) {
-    queue.insert(queue.have(at, from.0, peer.0), Event::Wake { peer });
+fn wake_for(queue: &mut Queue<Event>, have: Have, from: PeerIndex, peer: PeerIndex) {
+    queue.insert(queue.have(have.at, from.0, peer.0), Event::Wake { peer, conn: have.conn });
 }
 
 /// The place in the order of all events of a HAVE that waits for this host.

@@ -66,7 +66,7 @@ impl Word {
 #[derive(Clone, Debug, Default)]
 #[repr(align(64))]
 pub(super) struct Words {
-    /// In the order in which they were sent.
+    /// By their places, first come first.
     waiting: Vec<Word>,
     unmoved: Unmoved,
     /// The uplink has something to do.
@@ -98,7 +98,9 @@ impl Words {
     /// A word that [may wait](Self::may_wait) has set out for this host.
     pub(super) fn post(&mut self, key: Key, conn: ConnId, saying: Saying) {
         debug_assert!(self.may_wait(conn, saying));
-        self.waiting.push(Word { key, conn, saying, woken: false });
+        // Few overtake one another.
+        let later = self.waiting.iter().rev().take_while(|word| word.key > key).count();
+        self.waiting.insert(self.waiting.len() - later, Word { key, conn, saying, woken: false });
     }
 
     /// No further request may wait until the host is gone.
@@ -136,12 +138,11 @@ impl Words {
         }
     }
 
-    /// Takes out the first of those that have come, up to this place among all events. Few wait at a time.
+    /// Takes out the first of those that have come, up to this place among all events.
     #[inline]
     pub(super) fn next_due(&mut self, position: Key) -> Option<Word> {
-        let first = self.waiting.iter().enumerate().min_by_key(|(_, word)| word.key);
-        let (at, _) = first.filter(|(_, word)| word.key <= position)?;
-        Some(self.waiting.remove(at))
+        let has_come = self.waiting.first()?.key <= position;
+        has_come.then(|| self.waiting.remove(0))
     }
 
     /// What has not been handed over.

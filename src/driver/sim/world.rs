@@ -36,6 +36,7 @@ use crate::time::Time;
 use crate::torrent::layout::Layout;
 use crate::tracker::Tracker;
 use crate::wire::codec::Codec;
+use ahead::Expectation;
 pub(super) use announces::Answer;
 
 /// Every simulated torrent is called this; only the tracker looks at it.
@@ -89,6 +90,8 @@ pub struct World {
     actions: Vec<Action>,
     inputs: VecDeque<Input>,
     due: Vec<Have>,
+    /// What the event after the next one will bring, for `ahead`.
+    expected: Option<Expectation>,
     pub(super) effort: Effort,
 }
 
@@ -142,6 +145,7 @@ impl World {
             actions: Vec::new(),
             inputs: VecDeque::new(),
             due: Vec::new(),
+            expected: None,
             effort: Effort::default(),
         };
         for peer in world.everybody() {

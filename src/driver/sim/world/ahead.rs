@@ -18,31 +18,32 @@ use crate::wire::message::Message;
 const PARCEL: usize = 4;
 /// the connection that the parcel names,
 const CONNECTION: usize = 2;
-/// what the peer keeps of it, and what it will need for what comes,
+/// what the peer keeps of it, and what it will need for what comes. Just before the event it is what lies behind that.
 const STATE: usize = 1;
-/// and what lies behind that.
-const REST: usize = 0;
 
 /// What an event is expected to bring to whom.
-struct Expectation {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Expectation {
     peer: PeerIndex,
     conn: Option<ConnId>,
     what: Expected,
 }
 
 impl World {
-    pub(super) fn look_ahead(&self) {
+    pub(super) fn look_ahead(&mut self) {
         if let Some(event) = self.queue.ahead(PARCEL) {
             self.fetch_parcel(event);
         }
         if let Some(event) = self.queue.ahead(CONNECTION) {
             self.fetch_connection(event);
         }
-        if let Some(expectation) = self.queue.ahead(STATE).and_then(|event| self.expectation(event)) {
-            self.fetch_state(&expectation);
+        // What was the second event is the first by now, unless another came between.
+        if let Some(expectation) = &self.expected {
+            self.fetch_rest(expectation);
         }
-        if let Some(expectation) = self.queue.ahead(REST).and_then(|event| self.expectation(event)) {
-            self.fetch_rest(&expectation);
+        self.expected = self.queue.ahead(STATE).and_then(|event| self.expectation(event));
+        if let Some(expectation) = &self.expected {
+            self.fetch_state(expectation);
         }
     }
 

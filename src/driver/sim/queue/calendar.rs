@@ -1,4 +1,4 @@
-//! A calendar queue (Brown 1988): a ring of buckets of equal width, the present one sorted, what lies beyond the ring
+//! A calendar queue (Brown 1988): a ring of buckets of equal width, the next few sorted, what lies beyond the ring
 //! in a heap. Taking and putting cost the same however many events are pending.
 //!
 //! Buckets are lists through one slab, so that they hold no spare room; a bitmap finds the next one that is not empty.
@@ -7,8 +7,9 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::Key;
+use super::{Causes, Key};
 use crate::fetch;
+use crate::time::Time;
 
 /// Buckets in the ring.
 const RING: u64 = 1 << 15;
@@ -16,18 +17,19 @@ const WORDS: usize = RING as usize / 64;
 /// A nanosecond logarithm: buckets begin at 2^20 ns, about a millisecond, and never become narrower than 2^10 ns.
 const FIRST_WIDTH: u32 = 20;
 const LEAST_WIDTH: u32 = 10;
-const GREATEST_WIDTH: u32 = 40;
+/// Not more than the low half of a time: the rest of it is the same in all of a bucket.
+const GREATEST_WIDTH: u32 = 32;
 /// The width is looked at every so many buckets, or sooner when so many events have come: an instant at which much
 /// happens, like the start of a run, says nothing about the width.
 const BUCKETS_PER_LOOK: u32 = 4096;
 const CROWDED_BUCKETS_PER_LOOK: u32 = 64;
 const EVENTS_PER_LOOK: u32 = 1 << 16;
 /// More events than this in the average bucket and it is made narrower.
-const DENSE: u32 = 32;
+const DENSE: u32 = 12;
 /// More events than this share of all beyond the ring, and it is made wider: there an event costs many cold lines.
 const BEYOND: u32 = 16;
 /// So many more events in the average bucket and it is made narrower all the same.
-const CROWDED: u32 = 8 * DENSE;
+const CROWDED: u32 = 256;
 /// Fewer events than this that are in order already, and the next buckets are opened: whoever looks ahead sees them.
 const IN_SIGHT: usize = 6;
 /// So many are put in order at a time, unless a bucket has more.
@@ -43,36 +45,47 @@ pub(super) struct Calendar<E> {
     too_narrow: u32,
     /// The number of the latest bucket that was opened: time divided by the width.
     present: u64,
-    /// What is left of the buckets up to the present one, latest first; and whatever was put before its end since.
+    /// The latest buckets up to the present one, in order, and whatever was put before its end since.
     sorted: Vec<Entry<E>>,
-    /// Empty but while buckets are opened.
-    opened: Vec<Entry<E>>,
+    /// So many of these have been taken.
+    taken: usize,
     /// First entry of each bucket's list, by bucket number modulo `RING`.
-    heads: Box<[u32]>,
+    heads: Box<[u32; RING as usize]>,
     /// A bit per bucket that is not empty.
     filled: Box<[u64; WORDS]>,
-    slab: Vec<Cell<E>>,
+    slab: Vec<Entry<E>>,
     /// First of the cells that are free.
     vacant: u32,
     beyond: BinaryHeap<Reverse<Entry<E>>>,
-    /// The cell of the bucket to be opened next that is to be asked for next.
+    /// The cell that is to be asked for next before its bucket is opened, and that bucket.
     warm: u32,
+    warm_bucket: u64,
     len: usize,
     /// Of them in the ring.
     in_ring: usize,
     load: Load,
 }
 
+/// Half a cache line, and never in two of them.
 #[derive(Clone, Copy, Debug)]
+#[repr(C, align(32))]
 struct Entry<E> {
-    key: Key,
+    low: u32,
+    /// The high half of the time; but in the slab, where the bucket knows it, the next of the list.
+    high: u32,
+    causes: Causes,
     event: E,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Cell<E> {
-    entry: Entry<E>,
-    next: u32,
+impl<E> Entry<E> {
+    fn new(key: Key, event: E) -> Entry<E> {
+        let Key { at: [low, high], causes } = key;
+        Entry { low, high, causes, event }
+    }
+
+    fn key(&self) -> Key {
+        Key { at: [self.low, self.high], causes: self.causes }
+    }
 }
 
 /// What the width is judged by.
@@ -98,142 +111,199 @@ impl<E: Copy> Calendar<E> {
             too_narrow: 0,
             present: 0,
             sorted: Vec::new(),
-            opened: Vec::new(),
-            heads: vec![NONE; RING as usize].into(),
+            taken: 0,
+            heads: Box::new([NONE; RING as usize]),
             filled: Box::new([0; WORDS]),
             slab: Vec::new(),
             vacant: NONE,
             beyond: BinaryHeap::new(),
             warm: NONE,
+            warm_bucket: 0,
             len: 0,
             in_ring: 0,
             load: Load::default(),
         }
     }
 
+    #[inline]
     pub(super) fn push(&mut self, key: Key, event: E) {
         self.load.events += 1;
         self.len += 1;
-        self.place(Entry { key, event });
+        self.place(key, event);
     }
 
+    #[inline]
     pub(super) fn pop(&mut self) -> Option<(Key, E)> {
-        self.next()?;
+        self.look_on();
+        let entry = *self.sorted.get(self.taken)?;
+        self.taken += 1;
         self.len -= 1;
         self.warm_up();
-        self.sorted.pop().map(|entry| (entry.key, entry.event))
+        Some((entry.key(), entry.event))
     }
 
     pub(super) fn len(&self) -> usize {
         self.len
     }
 
-    /// The key of what comes next.
-    pub(super) fn next(&mut self) -> Option<Key> {
-        if self.sorted.len() < IN_SIGHT {
-            self.advance();
-        }
-        self.sorted.last().map(|entry| entry.key)
+    /// When the next event comes.
+    #[inline]
+    pub(super) fn next_at(&mut self) -> Option<Time> {
+        self.look_on();
+        self.sorted.get(self.taken).map(|entry| entry.key().at())
     }
 
     /// What comes so many events after the next one, as far as that is known without a search.
     #[inline]
     pub(super) fn ahead(&self, steps: usize) -> Option<&E> {
-        let place = self.sorted.len().checked_sub(steps + 1)?;
-        self.sorted.get(place).map(|entry| &entry.event)
+        self.sorted.get(self.taken + steps).map(|entry| &entry.event)
     }
 
-    fn place(&mut self, entry: Entry<E>) {
-        let bucket = entry.key.at().as_nanos() >> self.width;
-        if bucket <= self.present {
-            let later = self.sorted.partition_point(|other| other.key > entry.key);
-            self.sorted.insert(later, entry);
-        } else if bucket - self.present < RING {
-            self.link(bucket, entry);
-        } else {
-            self.load.beyond += 1;
-            self.beyond.push(Reverse(entry));
+    fn in_sight(&self) -> usize {
+        self.sorted.len() - self.taken
+    }
+
+    #[inline]
+    fn look_on(&mut self) {
+        if self.in_sight() < IN_SIGHT {
+            self.advance();
         }
     }
 
-    fn link(&mut self, bucket: u64, entry: Entry<E>) {
+    /// What is rare stays out of the way of what every event takes.
+    #[inline]
+    fn place(&mut self, key: Key, event: E) {
+        let bucket = key.at().as_nanos() >> self.width;
+        if bucket <= self.present {
+            self.squeeze_in(key, event);
+        } else if bucket - self.present < RING {
+            self.link(bucket, key, event);
+        } else {
+            self.put_beyond(key, event);
+        }
+    }
+
+    #[inline(never)]
+    fn put_beyond(&mut self, key: Key, event: E) {
+        self.load.beyond += 1;
+        self.beyond.push(Reverse(Entry::new(key, event)));
+    }
+
+    /// Puts an entry among those that are in order: whatever is fewer, those before it or those after it, makes room.
+    #[inline(never)]
+    fn squeeze_in(&mut self, key: Key, event: E) {
+        let (entry, order) = (Entry::new(key, event), key.order());
+        let earlier = self.sorted[self.taken..].partition_point(|other| other.key().order() < order);
+        let at = self.taken + earlier;
+        if self.taken > 0 && earlier < self.sorted.len() - at {
+            self.sorted.copy_within(self.taken..at, self.taken - 1);
+            self.taken -= 1;
+            self.sorted[at - 1] = entry;
+        } else {
+            self.sorted.insert(at, entry);
+        }
+    }
+
+    #[inline]
+    fn link(&mut self, bucket: u64, key: Key, event: E) {
+        if self.vacant == NONE {
+            self.make_room(key, event);
+        }
         self.in_ring += 1;
         let place = (bucket % RING) as usize;
-        let cell = Cell { entry, next: self.heads[place] };
-        let at = match self.slab.get_mut(self.vacant as usize) {
-            Some(free) => {
-                let at = std::mem::replace(&mut self.vacant, free.next);
-                *free = cell;
-                at
-            }
-            None => {
-                self.slab.push(cell);
-                u32::try_from(self.slab.len() - 1).expect("fewer than 2^32 events are pending")
-            }
-        };
-        self.heads[place] = at;
         self.filled[place / 64] |= 1 << (place % 64);
+        let next = std::mem::replace(&mut self.heads[place], self.vacant);
+        let cell = &mut self.slab[self.vacant as usize];
+        self.vacant = cell.high;
+        *cell = Entry { high: next, ..Entry::new(key, event) };
+    }
+
+    /// One more cell that is free, whatever lies in it.
+    #[cold]
+    fn make_room(&mut self, key: Key, event: E) {
+        self.vacant = u32::try_from(self.slab.len()).expect("fewer than 2^32 events are pending");
+        self.slab.push(Entry { high: NONE, ..Entry::new(key, event) });
     }
 
     /// Puts the next buckets that are not empty in order: as many as give enough events.
+    #[inline(never)]
     fn advance(&mut self) {
-        if self.sorted.is_empty() {
-            self.adapt();
-        } else if self.in_ring == 0 || self.load.is_due() {
+        if self.in_sight() > 0 && (self.in_ring == 0 || self.load.is_due()) {
             return;
         }
-        while self.opened.len() < AT_ONCE && self.in_ring > 0 {
+        self.sorted.drain(..self.taken);
+        self.taken = 0;
+        if self.sorted.is_empty() {
+            self.adapt();
+        }
+        let known = self.sorted.len();
+        while self.sorted.len() < known + AT_ONCE && self.in_ring > 0 {
             let Some(bucket) = self.next_filled() else { break };
             self.present = bucket;
             self.open();
             self.load.buckets += 1;
         }
-        if self.sorted.is_empty() && self.opened.is_empty() {
+        if self.sorted.is_empty() {
             let Some(Reverse(first)) = self.beyond.peek() else { return };
-            self.present = first.key.at().as_nanos() >> self.width;
+            self.present = first.key().at().as_nanos() >> self.width;
         }
         // One bucket comes after another, so most of the order is there already.
-        self.opened.sort_unstable();
-        self.opened.reverse();
-        self.opened.append(&mut self.sorted);
-        std::mem::swap(&mut self.opened, &mut self.sorted);
+        self.sorted[known..].sort_unstable_by_key(|entry| entry.key().order());
         self.bring_closer();
-        self.warm = self.next_filled().map_or(NONE, |bucket| self.heads[(bucket % RING) as usize]);
+        self.warm_bucket = self.present;
+        self.warm_next_bucket();
         fetch::at(&self.slab, self.warm as usize);
     }
 
     /// A list hangs together, and most of its cells lie in no cache: so with every event that is taken one more of the next
-    /// bucket's is asked for.
+    /// buckets' is asked for.
     #[inline]
     fn warm_up(&mut self) {
         if let Some(cell) = self.slab.get(self.warm as usize) {
-            self.warm = cell.next;
+            self.warm = cell.high;
+            if self.warm == NONE {
+                self.warm_next_bucket();
+            }
             fetch::at(&self.slab, self.warm as usize);
         }
+    }
+
+    /// Of the buckets in the same word of the bitmap: no search for a hint.
+    fn warm_next_bucket(&mut self) {
+        let next = self.warm_bucket + 1;
+        let place = (next % RING) as usize;
+        let bits = self.filled[place / 64] >> (place % 64);
+        self.warm_bucket = next + u64::from(bits.trailing_zeros());
+        self.warm = if bits == 0 { NONE } else { self.heads[(self.warm_bucket % RING) as usize] };
     }
 
     /// Puts what the ring has come up to into it.
     fn bring_closer(&mut self) {
         while let Some(Reverse(entry)) = self.beyond.peek() {
-            if (entry.key.at().as_nanos() >> self.width).saturating_sub(self.present) >= RING {
+            if (entry.key().at().as_nanos() >> self.width).saturating_sub(self.present) >= RING {
                 break;
             }
             let Some(Reverse(entry)) = self.beyond.pop() else { break };
-            self.place(entry);
+            self.place(entry.key(), entry.event);
         }
     }
 
     /// Takes the present bucket's list out, in no order.
     fn open(&mut self) {
         let place = (self.present % RING) as usize;
-        let mut at = std::mem::replace(&mut self.heads[place], NONE);
+        let first = std::mem::replace(&mut self.heads[place], NONE);
         self.filled[place / 64] &= !(1 << (place % 64));
-        while let Some(cell) = self.slab.get_mut(at as usize) {
-            self.opened.push(cell.entry);
-            self.in_ring -= 1;
-            let next = std::mem::replace(&mut cell.next, self.vacant);
-            self.vacant = at;
-            at = next;
+        let high = ((self.present << self.width) >> 32) as u32;
+        let (known, mut at, mut last) = (self.sorted.len(), first, NONE);
+        while let Some(cell) = self.slab.get(at as usize) {
+            (last, at) = (at, cell.high);
+            self.sorted.push(*cell);
+        }
+        self.sorted[known..].iter_mut().for_each(|entry| entry.high = high);
+        self.in_ring -= self.sorted.len() - known;
+        if let Some(cell) = self.slab.get_mut(last as usize) {
+            cell.high = self.vacant;
+            self.vacant = first;
         }
     }
 
@@ -276,21 +346,21 @@ impl<E: Copy> Calendar<E> {
             // Opened in place: the ring is emptied front to back.
             self.present = bucket;
             self.open();
-            pending.append(&mut self.opened);
+            pending.append(&mut self.sorted);
         }
-        let Some(first) = pending.iter().map(|entry| entry.key.at().as_nanos()).min() else { return };
+        let Some(first) = pending.iter().map(|entry| entry.key().at().as_nanos()).min() else { return };
         self.width = width;
         // The bucket before the first one: `advance` opens the first next.
         self.present = (first >> width).saturating_sub(1);
         for entry in pending {
-            self.place(entry);
+            self.place(entry.key(), entry.event);
         }
     }
 }
 
 impl<E> PartialEq for Entry<E> {
     fn eq(&self, other: &Self) -> bool {
-        self.key == other.key
+        self.key() == other.key()
     }
 }
 
@@ -304,7 +374,7 @@ impl<E> PartialOrd for Entry<E> {
 
 impl<E> Ord for Entry<E> {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.key.cmp(&other.key)
+        self.key().cmp(&other.key())
     }
 }
 

@@ -16,17 +16,23 @@ const HAVES: u32 = u32::MAX / 2;
 /// the queue is built, and one more event of one source shifts none of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Key {
-    // Two halves, so that a key and an event fill half a cache line.
+    // Two halves, the low one first, so that a key and an event fill half a cache line.
     at: [u32; 2],
-    depth: u32,
+    causes: Causes,
+}
+
+/// What decides among events of one instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Causes {
     source: u32,
+    depth: u32,
     sequence: u32,
 }
 
 impl Key {
     fn new(at: Time, depth: u32, source: u32, sequence: u32) -> Key {
         let nanos = at.as_nanos();
-        Key { at: [(nanos >> 32) as u32, nanos as u32], depth, source, sequence }
+        Key { at: [nanos as u32, (nanos >> 32) as u32], causes: Causes { source, depth, sequence } }
     }
 
     /// Before everything that happens at `at`.
@@ -39,23 +45,28 @@ impl Key {
         Key::new(at, u32::MAX, u32::MAX, u32::MAX)
     }
 
-    /// What decides among events of one instant.
-    fn causes(self) -> u128 {
-        u128::from(self.depth) << 64 | u128::from(self.source) << 32 | u128::from(self.sequence)
+    #[inline]
+    pub(super) fn at(self) -> Time {
+        Time::from_nanos(u64::from(self.at[1]) << 32 | u64::from(self.at[0]))
     }
 
-    pub(super) fn at(self) -> Time {
-        Time::from_nanos(u64::from(self.at[0]) << 32 | u64::from(self.at[1]))
+    /// Two words that decide nearly always, and the rest.
+    #[inline]
+    fn order(self) -> (Time, u64, u32) {
+        let Causes { source, depth, sequence } = self.causes;
+        (self.at(), u64::from(depth) << 32 | u64::from(source), sequence)
     }
 }
 
 impl Ord for Key {
+    #[inline]
     fn cmp(&self, other: &Self) -> Ordering {
-        self.at().cmp(&other.at()).then_with(|| self.causes().cmp(&other.causes()))
+        self.order().cmp(&other.order())
     }
 }
 
 impl PartialOrd for Key {
+    #[inline]
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
@@ -96,30 +107,35 @@ impl<E: Copy> Queue<E> {
     }
 
     /// The place of the next thing that `source` causes, to happen at `at`.
+    #[inline]
     pub(super) fn stamp(&mut self, at: Time, source: u32) -> Key {
         let Source { rank, sequence } = &mut self.sources[source as usize];
-        let depth = if at == self.present.at() { self.present.depth.saturating_add(1) } else { 0 };
+        let depth = if at == self.present.at() { self.present.causes.depth.saturating_add(1) } else { 0 };
         let key = Key::new(at, depth, *rank, *sequence);
         *sequence = sequence.checked_add(1).expect("nobody causes 2^32 events");
         key
     }
 
     /// `source` caused `event` to happen at `at`.
+    #[inline]
     pub(super) fn push(&mut self, at: Time, source: u32, event: E) {
         let key = self.stamp(at, source);
         self.insert(key, event);
     }
 
     /// Puts an event at a place that was stamped before and has not passed.
+    #[inline]
     pub(super) fn insert(&mut self, key: Key, event: E) {
         self.calendar.push(key, event);
     }
 
     pub(super) fn pop(&mut self) -> Option<(Key, E)> {
-        let next = self.calendar.pop();
+        let (key, event) = self.calendar.pop()?;
         // A HAVE without latency may come at a place that has passed: what it causes still comes behind everything else.
-        self.present = next.map_or(self.present, |(key, _)| self.present.max(key));
-        next
+        if self.present.order() < key.order() {
+            self.present = key;
+        }
+        Some((key, event))
     }
 
     /// What comes so many events after the next one, as far as that is known already and nothing else comes between.
@@ -133,8 +149,9 @@ impl<E: Copy> Queue<E> {
         self.calendar.len()
     }
 
+    /// When the next event comes.
     pub(super) fn next_at(&mut self) -> Option<Time> {
-        self.calendar.next().map(|key| key.at())
+        self.calendar.next_at()
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::rng::{Entity, Purpose, Stream};
-use crate::time::Time;
 
 /// Both queues side by side, fed from one stream.
 struct Pair {
@@ -31,7 +30,7 @@ impl Pair {
     /// Takes the next event from both; false when there is none.
     fn pop(&mut self) -> bool {
         let expected = self.oracle.pop().map(|Reverse(entry)| entry);
-        assert_eq!(self.calendar.next(), expected.map(|(key, _)| key));
+        assert_eq!(self.calendar.next_at(), expected.map(|(key, _)| key.at()));
         assert_eq!(self.calendar.pop(), expected);
         self.now = expected.map_or(self.now, |(key, _)| key.at().as_nanos());
         expected.is_some()

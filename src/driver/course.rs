@@ -4,7 +4,7 @@
 use crate::driver::{Ended, Stranded};
 use crate::event::{Event, Record};
 use crate::fetch;
-use crate::id::PieceIndex;
+use crate::id::{PeerIndex, PieceIndex};
 use crate::scenario::population::PeerPlan;
 use crate::time::{Span, Time};
 use crate::torrent::bitfield::Bitfield;
@@ -14,6 +14,11 @@ use crate::torrent::layout::Layout;
 #[derive(Clone, Debug)]
 pub struct Course {
     peers: Vec<Follower>,
+    /// The pieces of every peer: rows of 64-bit words in one block of memory, so that a verified piece finds its bit without
+    /// following a pointer.
+    held: Vec<u64>,
+    /// Words in a row.
+    words: usize,
     /// Peers that lack something and are here, or will (again) be.
     incomplete: u32,
     /// For every piece, how many of the peers that are or will be here hold it and upload.
@@ -28,47 +33,43 @@ pub struct Course {
 
 #[derive(Clone, Debug)]
 struct Follower {
-    have: Bitfield,
     uploads: bool,
     returns: bool,
     /// Here now, or to come: it counts.
     counts: bool,
-    /// Pieces it lacks that somebody holds.
+    /// Pieces it lacks,
+    lacking: u32,
+    /// and those of them that somebody holds.
     wanting: u32,
 }
 
 impl Course {
     /// `late` is how much longer than its latency and jitter a path may take.
     pub fn new(plans: &[PeerPlan], layout: Layout, late: Span) -> Course {
-        let peers: Vec<Follower> = plans
-            .iter()
-            .map(|plan| Follower {
-                have: plan.initial.clone(),
-                uploads: plan.uploads,
-                returns: plan.rejoin.is_some(),
-                counts: true,
-                wanting: 0,
-            })
-            .collect();
         let mut holders = vec![0; layout.pieces() as usize];
-        for peer in peers.iter().filter(|peer| peer.uploads) {
-            peer.have.iter().for_each(|piece| holders[piece.0 as usize] += 1);
+        for plan in plans.iter().filter(|plan| plan.uploads) {
+            plan.initial.iter().for_each(|piece| holders[piece.0 as usize] += 1);
         }
-        let mut course = Course {
-            incomplete: peers.iter().filter(|peer| !peer.have.is_full()).count() as u32,
+        let somewhere = held_somewhere(&holders);
+        let follow = |plan: &PeerPlan| Follower {
+            uploads: plan.uploads,
+            returns: plan.rejoin.is_some(),
+            counts: true,
+            lacking: layout.pieces() - plan.initial.count(),
+            wanting: somewhere.count_missing_in(&plan.initial),
+        };
+        let peers: Vec<Follower> = plans.iter().map(follow).collect();
+        Course {
+            held: plans.iter().flat_map(|plan| plan.initial.words()).copied().collect(),
+            words: somewhere.words().len(),
+            incomplete: peers.iter().filter(|peer| peer.lacking > 0).count() as u32,
             without_holder: holders.iter().filter(|count| **count == 0).count() as u32,
             holders,
-            movable: 0,
+            movable: peers.iter().filter(|peer| peer.wanting > 0).count() as u32,
             last_progress: Time::ZERO,
             grace: grace(plans, layout) + late * 4,
             peers,
-        };
-        let held = course.held();
-        for peer in &mut course.peers {
-            peer.wanting = held.count_missing_in(&peer.have);
         }
-        course.movable = course.peers.iter().filter(|peer| peer.wanting > 0).count() as u32;
-        course
     }
 
     /// A record of this peer will come soon.
@@ -76,9 +77,9 @@ impl Course {
         fetch::at(&self.peers, peer);
     }
 
-    /// This peer will verify a piece soon; to be called some time after [`fetch`](Self::fetch).
+    /// This peer will verify a piece soon.
     pub(crate) fn fetch_piece(&self, peer: usize, piece: PieceIndex) {
-        fetch::at(self.peers[peer].have.words(), piece.0 as usize / 64);
+        fetch::at(&self.held, self.place(peer, piece).0);
     }
 
     pub fn record(&mut self, record: &Record) {
@@ -111,7 +112,17 @@ impl Course {
     }
 
     /// Whether the run is over by itself at `now`.
+    #[inline]
     pub fn ended(&self, now: Time) -> Option<Ended> {
+        if self.goes_on() { None } else { self.ended_or_stuck(now) }
+    }
+
+    /// Somebody lacks something that somebody holds.
+    fn goes_on(&self) -> bool {
+        self.incomplete > 0 && self.movable > 0
+    }
+
+    fn ended_or_stuck(&self, now: Time) -> Option<Ended> {
         if self.incomplete == 0 {
             return Some(Ended::Complete);
         }
@@ -120,6 +131,7 @@ impl Course {
     }
 
     /// When to ask again although nothing happened until then: a stuck swarm is given time for what is on its way.
+    #[inline]
     pub fn ask_again_at(&self) -> Option<Time> {
         self.stuck_since().map(|since| since + self.grace)
     }
@@ -130,42 +142,44 @@ impl Course {
     }
 
     fn stuck_since(&self) -> Option<Time> {
-        if self.incomplete == 0 || self.without_holder == 0 {
+        if self.goes_on() || self.incomplete == 0 || self.without_holder == 0 {
             return None;
         }
-        (self.movable == 0).then_some(self.last_progress)
-    }
-
-    fn held(&self) -> Bitfield {
-        let mut held = Bitfield::empty(self.holders.len() as u32);
-        for (piece, _) in self.holders.iter().enumerate().filter(|(_, count)| **count > 0) {
-            held.insert(PieceIndex(piece as u32));
-        }
-        held
+        Some(self.last_progress)
     }
 
     fn stranded(&self) -> Stranded {
-        let lacking =
-            |piece: PieceIndex| self.peers.iter().any(|peer| peer.counts && !peer.have.contains(piece));
+        let counting =
+            || (0u32..).zip(&self.peers).filter(|(_, peer)| peer.counts).map(|(index, _)| PeerIndex(index));
+        let lacking = |piece| counting().any(|PeerIndex(peer)| !self.holds(peer as usize, piece));
         Stranded {
             pieces: (0..self.holders.len() as u32)
                 .map(PieceIndex)
                 .filter(|piece| self.holders[piece.0 as usize] == 0 && lacking(*piece))
                 .collect(),
-            peers: (0u32..)
-                .zip(&self.peers)
-                .filter(|(_, peer)| peer.counts && !peer.have.is_full())
-                .map(|(index, _)| crate::id::PeerIndex(index))
-                .collect(),
+            peers: counting().filter(|peer| self.peers[peer.0 as usize].lacking > 0).collect(),
         }
     }
 
+    /// The word of `held` and the bit in it.
+    fn place(&self, peer: usize, PieceIndex(piece): PieceIndex) -> (usize, u64) {
+        (peer * self.words + piece as usize / 64, 1 << (piece % 64))
+    }
+
+    fn holds(&self, peer: usize, piece: PieceIndex) -> bool {
+        let (word, bit) = self.place(peer, piece);
+        self.held[word] & bit != 0
+    }
+
     fn gained(&mut self, peer: usize, piece: PieceIndex) {
+        let (word, bit) = self.place(peer, piece);
         let follower = &mut self.peers[peer];
-        if !follower.counts || !follower.have.insert(piece) {
+        if !follower.counts || self.held[word] & bit != 0 {
             return;
         }
-        if follower.have.is_full() {
+        self.held[word] |= bit;
+        follower.lacking -= 1;
+        if follower.lacking == 0 {
             self.incomplete -= 1;
         }
         if self.holders[piece.0 as usize] > 0 {
@@ -177,14 +191,16 @@ impl Course {
     }
 
     fn lost(&mut self, peer: usize, piece: PieceIndex) {
+        let (word, bit) = self.place(peer, piece);
         let follower = &mut self.peers[peer];
-        let was_complete = follower.have.is_full();
-        if !follower.counts || !follower.have.remove(piece) {
+        if !follower.counts || self.held[word] & bit == 0 {
             return;
         }
-        if was_complete {
+        self.held[word] &= !bit;
+        if follower.lacking == 0 {
             self.incomplete += 1;
         }
+        follower.lacking += 1;
         if self.holders[piece.0 as usize] > 0 {
             self.want(peer, true);
         }
@@ -203,12 +219,14 @@ impl Course {
         }
         let follower = &mut self.peers[peer];
         follower.counts = false;
-        if !follower.have.is_full() {
+        if follower.lacking > 0 {
             self.incomplete -= 1;
         }
-        if self.peers[peer].uploads {
-            for piece in self.peers[peer].have.clone().iter() {
-                self.count_piece(piece, false);
+        if follower.uploads {
+            for piece in (0..self.holders.len() as u32).map(PieceIndex) {
+                if self.holds(peer, piece) {
+                    self.count_piece(piece, false);
+                }
             }
         }
     }
@@ -227,7 +245,7 @@ impl Course {
             _ => return,
         }
         for peer in 0..self.peers.len() {
-            if !self.peers[peer].have.contains(piece) {
+            if !self.holds(peer, piece) {
                 self.want(peer, holds);
             }
         }
@@ -245,6 +263,14 @@ impl Course {
             self.movable -= 1;
         }
     }
+}
+
+fn held_somewhere(holders: &[u32]) -> Bitfield {
+    let mut held = Bitfield::empty(holders.len() as u32);
+    for (piece, _) in (0..).zip(holders).filter(|(_, count)| **count > 0) {
+        held.insert(PieceIndex(piece));
+    }
+    held
 }
 
 /// How long nothing may move before a swarm without holders counts as stuck: a block in service at the slowest link

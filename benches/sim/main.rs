@@ -11,7 +11,6 @@ use cpu_time::ThreadTime;
 use minibit::driver::sim::{self, Effort, Options};
 use minibit::driver::{Control, Ended, Recorder};
 use minibit::event::{BlockFate, Event, Record};
-use minibit::id::PeerIndex;
 use minibit::metrics::{Participant, RunFold};
 use minibit::scenario::population::Population;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -29,16 +28,18 @@ struct Counted<'a> {
 }
 
 impl Recorder for Counted<'_> {
-    fn soon(&self, peer: PeerIndex) {
-        self.fold.soon(peer);
+    fn record(&mut self, record: &Record) {
+        self.record_all(std::slice::from_ref(record));
     }
 
-    fn record(&mut self, record: &Record) {
-        if let Event::Downloaded { fate: BlockFate::Useful, .. } = record.event {
-            self.deliveries += 1;
+    fn record_all(&mut self, records: &[Record]) {
+        let is_delivery =
+            |record: &&Record| matches!(record.event, Event::Downloaded { fate: BlockFate::Useful, .. });
+        self.deliveries += records.iter().filter(is_delivery).count() as u64;
+        if self.deliveries > 0 {
             self.steady.get_or_insert_with(|| Region::new(ALLOCATOR));
         }
-        self.fold.record(record);
+        self.fold.record_all(records);
     }
 }
 

@@ -27,8 +27,10 @@ use crate::time::{Span, Time};
 pub trait Recorder {
     fn record(&mut self, record: &Record);
 
-    /// Records of this peer will come soon: a hint ([`crate::fetch`]), and nothing depends on it.
-    fn soon(&self, _peer: PeerIndex) {}
+    /// Takes several, one after the other.
+    fn record_all(&mut self, records: &[Record]) {
+        records.iter().for_each(|record| self.record(record));
+    }
 }
 
 impl Recorder for Vec<Record> {

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::driver::Recorder;
 use crate::event::{Event, Record};
-use crate::id::PeerIndex;
 use crate::time::Time;
 
 /// Shared by all runs of an experiment.
@@ -102,15 +101,15 @@ pub(super) struct Watched<'a, R> {
 }
 
 impl<R: Recorder> Recorder for Watched<'_, R> {
-    fn soon(&self, peer: PeerIndex) {
-        self.inner.soon(peer);
+    fn record(&mut self, record: &Record) {
+        self.record_all(std::slice::from_ref(record));
     }
 
-    fn record(&mut self, record: &Record) {
-        self.place.run.nanos.store(record.at.as_nanos(), Ordering::Relaxed);
-        if record.event == Event::Completed {
-            self.place.run.complete.fetch_add(1, Ordering::Relaxed);
-        }
-        self.inner.record(record);
+    fn record_all(&mut self, records: &[Record]) {
+        let Some(last) = records.last() else { return };
+        self.place.run.nanos.store(last.at.as_nanos(), Ordering::Relaxed);
+        let completed = records.iter().filter(|record| record.event == Event::Completed).count();
+        self.place.run.complete.fetch_add(completed as u32, Ordering::Relaxed);
+        self.inner.record_all(records);
     }
 }

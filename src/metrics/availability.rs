@@ -71,13 +71,10 @@ impl Availability {
         }
     }
 
-    /// The peer will verify a piece soon.
-    pub(super) fn fetch(&self, peer: usize) {
-        let words = self.words();
-        fetch::at(&self.whole, peer);
-        if let Some(held) = self.held.get(peer * words..(peer + 1) * words).filter(|held| held.len() <= 64) {
-            fetch::all(held);
-        }
+    /// It will be told soon that the peer has verified the piece.
+    pub(super) fn fetch(&self, peer: usize, piece: PieceIndex) {
+        fetch::at(&self.held, self.place(peer, piece).0);
+        fetch::at(&self.holders, piece.0 as usize);
     }
 
     /// Copies of all pieces together.

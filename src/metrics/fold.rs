@@ -240,18 +240,36 @@ fn present(counts: &mut Counts, complete: bool) -> &mut u32 {
 }
 
 impl Recorder for RunFold<'_> {
-    fn soon(&self, peer: PeerIndex) {
-        let peer = peer.0 as usize;
-        fetch::at(&self.peers, peer);
-        // A row begins anywhere in a line.
-        fetch::at(&self.peers, peer + 1);
-        self.availability.fetch(peer);
+    fn record(&mut self, record: &Record) {
+        self.record_all(std::slice::from_ref(record));
     }
 
-    fn record(&mut self, record: &Record) {
+    /// What the records are about is asked for, and comes while they are digested.
+    fn record_all(&mut self, records: &[Record]) {
+        self.records += records.len() as u64;
+        records.iter().for_each(|record| self.fetch(record));
+        self.digest.record_all(records);
+        records.iter().for_each(|record| self.fold(record));
+    }
+}
+
+impl RunFold<'_> {
+    /// A record will be folded soon.
+    fn fetch(&self, Record { peer, event, .. }: &Record) {
+        let peer = peer.0 as usize;
+        match event {
+            Event::Uploaded { .. } => fetch::at(&self.peers, peer),
+            Event::Downloaded { from, .. } => {
+                fetch::at(&self.peers, peer);
+                fetch::at(&self.peers, from.map_or(peer, |from| from.0 as usize));
+            }
+            Event::PieceVerified { piece } => self.availability.fetch(peer, *piece),
+            _ => {}
+        }
+    }
+
+    fn fold(&mut self, record: &Record) {
         let (at, index) = (record.at, record.peer.0 as usize);
-        self.records += 1;
-        self.digest.record(record);
         self.timeline.advance(at, &self.counts);
         if index >= self.peers.len() {
             debug_assert!(false, "a record of peer {index}, who is not in the population");

@@ -13,8 +13,8 @@ pub struct TraceDigest(u64);
 const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
 
 impl TraceDigest {
-    pub fn record(&mut self, record: &Record) {
-        record.hash(self);
+    pub fn record_all(&mut self, records: &[Record]) {
+        records.iter().for_each(|record| record.hash(self));
     }
 
     /// As sixteen hexadecimal digits.
@@ -73,7 +73,7 @@ mod tests {
 
     fn digest(records: &[Record]) -> String {
         let mut digest = TraceDigest::default();
-        records.iter().for_each(|record| digest.record(record));
+        digest.record_all(records);
         digest.hex()
     }
 

@@ -47,14 +47,6 @@ impl World {
         }
     }
 
-    /// To whom one of the next events happens.
-    pub(in crate::driver::sim) fn due_soon(&self) -> Option<PeerIndex> {
-        match self.queue.ahead(STATE)? {
-            Event::Arrival { peer, .. } | Event::UplinkFree { peer, .. } => Some(*peer),
-            _ => None,
-        }
-    }
-
     fn fetch_parcel(&self, event: &Event) {
         if let Event::Arrival { parcel, .. } = event {
             self.parcels.fetch(*parcel);

@@ -1,11 +1,10 @@
 //! Who may download from us, and which block goes out next.
 
-use smallvec::SmallVec;
-
 use crate::event::Event;
 use crate::id::{Block, ConnId, PieceIndex};
-use crate::peer::choker::{Candidate, Occasion, rare_pieces, rarity_score};
-use crate::peer::seam::Action;
+use crate::peer::choker::{Candidates, Occasion, rare_pieces, rarity_score};
+use crate::peer::connections::Connections;
+use crate::peer::seam::{Action, ConnSet};
 use crate::peer::{Peer, emit};
 use crate::time::{Span, Time};
 use crate::torrent::bitfield::Bitfield;
@@ -66,25 +65,25 @@ impl Peer {
     }
 
     /// Somebody became interested, or a slot was given up: fill it at once.
+    #[inline]
     pub(super) fn fill_slots(&mut self, now: Time, actions: &mut Vec<Action>) {
-        self.choose_unchoked(now, Occasion::SlotFree, actions);
+        if self.uploads && self.slots_are_open() {
+            self.choose_unchoked(now, Occasion::SlotFree, actions);
+        }
     }
 
+    #[inline(never)]
     fn choose_unchoked(&mut self, now: Time, occasion: Occasion, actions: &mut Vec<Action>) {
-        if !self.uploads || (occasion == Occasion::SlotFree && !self.slots_are_open()) {
-            return;
-        }
-        let mut candidates = SmallVec::new();
-        self.candidates(now, &mut candidates);
-        let mut chosen = SmallVec::new();
+        let rare = self.choker.wants_rarity().then(|| self.rare_pieces());
+        let standing = Standing { connections: &self.connections, rare, now };
         let (seeding, draws) = (self.have.is_full(), &mut self.choker_draws);
-        self.choker.decide(now, occasion, seeding, &candidates, draws, &mut chosen);
-        for candidate in &candidates {
-            let wanted = chosen.binary_search(&candidate.conn).is_ok();
-            if wanted && !candidate.unchoked {
-                self.unchoke(now, candidate.conn, actions);
-            } else if !wanted && candidate.unchoked {
-                self.choke(now, candidate.conn, actions);
+        let chosen = self.choker.decide(now, occasion, seeding, &standing, draws);
+        let unchoked = &self.connections.unchoked;
+        for conn in chosen.without(unchoked).union(&unchoked.without(&chosen)).iter() {
+            if chosen.contains(conn) {
+                self.unchoke(now, conn, actions);
+            } else {
+                self.choke(now, conn, actions);
             }
         }
     }
@@ -94,29 +93,6 @@ impl Peer {
         let (interested, unchoked) = (&self.connections.interested, &self.connections.unchoked);
         let free = self.choker.slots().is_none_or(|slots| unchoked.count() < slots);
         !unchoked.is_subset_of(interested) || (free && !interested.is_subset_of(unchoked))
-    }
-
-    /// Whoever wants or has a slot.
-    fn candidates(&self, now: Time, candidates: &mut SmallVec<[Candidate; 64]>) {
-        let (connections, moving) = (&self.connections, &self.connections.moving);
-        let rare = self.choker.wants_rarity().then(|| self.rare_pieces());
-        for conn in connections.interested.union(&connections.unchoked).iter() {
-            // Of most there is nothing to look at: no block has come or gone lately.
-            let flow = if moving.contains(conn) { connections.get(conn) } else { None };
-            let score = |rare| rarity_score(rare, connections.pieces(conn, &mut Vec::new()));
-            candidates.push(Candidate {
-                conn,
-                interested: connections.interested.contains(conn),
-                unchoked: connections.unchoked.contains(conn),
-                snubbed: connections.snubbed.contains(conn),
-                received: flow.map_or(0, |flow| flow.rates.received(now)),
-                sent: flow.map_or(0, |flow| flow.rates.sent(now)),
-                rare: rare.as_ref().map_or(0, score),
-                unchoked_at: connections.unchoked_at(conn),
-                pending: connections.uploading.contains(conn),
-                place: connections.place(conn),
-            });
-        }
     }
 
     /// The pieces that few of the peers we know hold (the assignment's rule).
@@ -151,5 +127,56 @@ impl Peer {
         for block in unanswered {
             self.reject(now, conn, block, actions);
         }
+    }
+}
+
+/// What the choker may ask.
+struct Standing<'a> {
+    connections: &'a Connections,
+    /// Only where the choker wants to know.
+    rare: Option<Bitfield>,
+    now: Time,
+}
+
+impl Candidates for Standing<'_> {
+    fn interested(&self) -> &ConnSet {
+        &self.connections.interested
+    }
+
+    fn unchoked(&self) -> &ConnSet {
+        &self.connections.unchoked
+    }
+
+    fn snubbed(&self) -> &ConnSet {
+        &self.connections.snubbed
+    }
+
+    fn pending(&self) -> &ConnSet {
+        &self.connections.uploading
+    }
+
+    fn moving(&self) -> &ConnSet {
+        &self.connections.moving
+    }
+
+    fn received(&self, conn: ConnId) -> u64 {
+        self.connections.get(conn).map_or(0, |connection| connection.rates.received(self.now))
+    }
+
+    fn sent(&self, conn: ConnId) -> u64 {
+        self.connections.get(conn).map_or(0, |connection| connection.rates.sent(self.now))
+    }
+
+    fn rare(&self, conn: ConnId) -> u32 {
+        let score = |rare| rarity_score(rare, self.connections.pieces(conn, &mut Vec::new()));
+        self.rare.as_ref().map_or(0, score)
+    }
+
+    fn unchoked_at(&self, conn: ConnId) -> Option<Time> {
+        self.connections.unchoked_at(conn)
+    }
+
+    fn place(&self, conn: ConnId) -> u32 {
+        self.connections.place(conn)
     }
 }

@@ -1,6 +1,6 @@
 //! Who may download from us: once a round, and at once where a slot is free.
 //!
-//! A [`Choker`] is handed what a peer knows about its connections and answers with the complete set of connections
+//! A [`Choker`] asks for what a peer knows about its connections and answers with the complete set of connections
 //! to unchoke. It knows no messages and no clock. All policies keep to the same rules:
 //!
 //! - only interested peers are unchoked, so "unchoked" and "unchoked and interested" are the same set;
@@ -17,10 +17,9 @@ mod service_time;
 mod tit_for_tat;
 mod unchoke_all;
 
-use smallvec::SmallVec;
-
 use crate::id::ConnId;
 use crate::peer::policy::{ChokerPolicy, Policy, SeedRule};
+use crate::peer::seam::ConnSet;
 use crate::rng::Stream;
 use crate::time::Time;
 
@@ -32,26 +31,36 @@ use unchoke_all::UnchokeAll;
 
 pub use rarity::{rare_pieces, score as rarity_score};
 
-/// What the peer knows about one connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidate {
-    pub conn: ConnId,
-    /// It wants something from us.
-    pub interested: bool,
-    pub unchoked: bool,
-    pub snubbed: bool,
+/// What the peer knows about its connections. All are in sets, and the rest is asked for one at a time, because a
+/// decision looks at few of them: at those on which something flows, and those that have a slot.
+pub trait Candidates {
+    /// Those that want something from us.
+    fn interested(&self) -> &ConnSet;
+
+    fn unchoked(&self) -> &ConnSet;
+
+    fn snubbed(&self) -> &ConnSet;
+
+    /// Those with requests queued with us.
+    fn pending(&self) -> &ConnSet;
+
+    /// Those over which payload may have come or gone within the policy's rate window: of all others it is none.
+    fn moving(&self) -> &ConnSet;
+
     /// Bytes of payload it sent us within the policy's rate window.
-    pub received: u64,
+    fn received(&self, conn: ConnId) -> u64;
+
     /// Bytes of payload we sent it within the policy's rate window.
-    pub sent: u64,
-    /// How many rare pieces it holds; only looked at where [`Choker::wants_rarity`] says so.
-    pub rare: u32,
+    fn sent(&self, conn: ConnId) -> u64;
+
+    /// How many rare pieces it holds; only asked for where [`Choker::wants_rarity`] says so.
+    fn rare(&self, conn: ConnId) -> u32;
+
     /// When we last unchoked it, also after it was choked again; `None` never yet on this connection.
-    pub unchoked_at: Option<Time>,
-    /// It has requests queued with us.
-    pub pending: bool,
+    fn unchoked_at(&self, conn: ConnId) -> Option<Time>;
+
     /// The last key of every order: its place among all connections by peer id, another one for each.
-    pub place: u32,
+    fn place(&self, conn: ConnId) -> u32;
 }
 
 /// Why the choker is asked.
@@ -93,37 +102,36 @@ impl Choker {
         Choker { active, as_seed, last_round: None, slots }
     }
 
-    /// Whether [`Candidate::rare`] has to be filled in.
+    /// Whether [`Candidates::rare`] is asked for.
     pub fn wants_rarity(&self) -> bool {
         matches!(self.active, Active::Rarity(_))
     }
 
-    /// Replaces `unchoke` by everybody who is to be unchoked from now on, ascending. `candidates` are all
-    /// connections that are interested or unchoked, ascending; `seeding` says that we have every piece, and never becomes false again.
+    /// Everybody who is to be unchoked from now on; `seeding` says that we have every piece, and never becomes false
+    /// again.
     pub fn decide(
         &mut self,
         now: Time,
         occasion: Occasion,
         seeding: bool,
-        candidates: &[Candidate],
+        candidates: &impl Candidates,
         rng: &mut Stream,
-        unchoke: &mut SmallVec<[ConnId; 16]>,
-    ) {
+    ) -> ConnSet {
         if seeding && let Some(as_seed) = self.as_seed.take() {
             self.active = as_seed;
         }
         let situation = Situation::new(now, candidates, self.last_round, seeding);
-        let rule = self.active.rule_mut();
-        let chosen = match occasion {
-            Occasion::Round => rule.round(&situation, rng),
-            Occasion::SlotFree => rule.fill(&situation, rng),
+        let chosen = match &mut self.active {
+            Active::TitForTat(rule) => rule.decide(occasion, &situation, rng),
+            Active::ServiceTime(rule) => rule.decide(occasion, &situation, rng),
+            Active::Rarity(rule) => rule.decide(occasion, &situation, rng),
+            Active::Random(rule) => rule.decide(occasion, &situation, rng),
+            Active::UnchokeAll(rule) => rule.decide(occasion, &situation, rng),
         };
-        unchoke.clear();
-        unchoke.extend(chosen.iter().map(|candidate| candidate.conn));
-        unchoke.sort_unstable();
         if occasion == Occasion::Round {
             self.last_round = Some(now);
         }
+        chosen
     }
 
     /// How many slots there are; `None` without a limit.
@@ -145,14 +153,33 @@ impl Choker {
 /// What every policy answers.
 trait Rule {
     /// Who is unchoked after a round.
-    fn round<'a>(&mut self, situation: &Situation<'a>, rng: &mut Stream) -> Group<'a>;
+    fn round(&mut self, situation: &Situation<'_, impl Candidates>, rng: &mut Stream) -> ConnSet
+    where
+        Self: Sized;
 
     /// Fills what is free and leaves everybody else alone.
-    fn fill<'a>(&mut self, situation: &Situation<'a>, rng: &mut Stream) -> Group<'a>;
+    fn fill(&mut self, situation: &Situation<'_, impl Candidates>, rng: &mut Stream) -> ConnSet
+    where
+        Self: Sized;
 
     fn is_optimistic(&self, conn: ConnId) -> bool;
 
     fn closed(&mut self, conn: ConnId);
+
+    fn decide(
+        &mut self,
+        occasion: Occasion,
+        situation: &Situation<'_, impl Candidates>,
+        rng: &mut Stream,
+    ) -> ConnSet
+    where
+        Self: Sized,
+    {
+        match occasion {
+            Occasion::Round => self.round(situation, rng),
+            Occasion::SlotFree => self.fill(situation, rng),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -186,35 +213,41 @@ impl Active {
     }
 }
 
-/// Some of the candidates; rarely more than there are slots, or fit here without allocating.
-type Group<'a> = SmallVec<[&'a Candidate; 64]>;
-
 /// What a policy sees of one decision.
-struct Situation<'a> {
-    interested: Group<'a>,
+struct Situation<'a, C> {
+    candidates: &'a C,
+    interested: &'a ConnSet,
+    /// Interested too: whoever has lost interest loses its slot, whatever the policy.
+    unchoked: ConnSet,
+    /// Interested, but choked.
+    waiting: ConnSet,
     now: Time,
     last_round: Option<Time>,
     seeding: bool,
 }
 
-impl<'a> Situation<'a> {
-    fn new(now: Time, candidates: &'a [Candidate], last_round: Option<Time>, seeding: bool) -> Situation<'a> {
-        let interested = candidates.iter().filter(|candidate| candidate.interested).collect();
-        Situation { interested, now, last_round, seeding }
+impl<'a, C: Candidates> Situation<'a, C> {
+    fn new(now: Time, candidates: &'a C, last_round: Option<Time>, seeding: bool) -> Situation<'a, C> {
+        let (interested, unchoked) = (candidates.interested(), candidates.unchoked());
+        let waiting = interested.without(unchoked);
+        let unchoked = interested.intersection(unchoked);
+        Situation { candidates, interested, unchoked, waiting, now, last_round, seeding }
     }
 
-    /// Unchoked since the last round: too early to choke it again.
-    fn is_fresh(&self, candidate: &Candidate) -> bool {
-        candidate.unchoked && candidate.unchoked_at > self.last_round
+    /// Unchoked since the last round: too early to choke them again.
+    fn fresh(&self) -> ConnSet {
+        let is_fresh = |conn: &ConnId| self.candidates.unchoked_at(*conn) > self.last_round;
+        lot::set(self.unchoked.iter().filter(is_fresh))
     }
 
-    fn unchoked(&self) -> Group<'a> {
-        self.interested.iter().copied().filter(|candidate| candidate.unchoked).collect()
+    /// Draws up to `count` of `from`, each as likely.
+    fn draw(&self, from: &ConnSet, count: usize, rng: &mut Stream) -> ConnSet {
+        lot::draw(from, count, |conn| self.candidates.place(conn), rng)
     }
 
-    /// Interested, but choked.
-    fn waiting(&self) -> Group<'a> {
-        self.interested.iter().copied().filter(|candidate| !candidate.unchoked).collect()
+    /// Sorts ascending by key, equals in drawn order.
+    fn rank<K: Ord + Copy>(&self, entries: &mut [(K, ConnId)], rng: &mut Stream) {
+        lot::rank(entries, |conn| self.candidates.place(conn), rng);
     }
 }
 

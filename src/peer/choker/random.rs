@@ -1,8 +1,9 @@
 //! Every slot is drawn anew in every round: the baseline that rewards nobody. Also a seed rule of `tit-for-tat`.
 
-use super::{Group, Rule, Situation, lot};
+use super::{Candidates, Rule, Situation};
 use crate::id::ConnId;
 use crate::peer::policy::Policy;
+use crate::peer::seam::ConnSet;
 use crate::rng::Stream;
 
 #[derive(Clone, Debug)]
@@ -18,19 +19,17 @@ impl Random {
 }
 
 impl Rule for Random {
-    fn round<'a>(&mut self, situation: &Situation<'a>, rng: &mut Stream) -> Group<'a> {
-        let interested = situation.interested.iter().copied();
-        let (mut chosen, open): (Group<'a>, Group<'a>) =
-            interested.partition(|other| situation.is_fresh(other));
-        chosen.extend(lot::draw(open, self.slots.saturating_sub(chosen.len()), |_| 1, rng));
+    fn round(&mut self, situation: &Situation<'_, impl Candidates>, rng: &mut Stream) -> ConnSet {
+        let mut chosen = situation.fresh();
+        let open = situation.interested.without(&chosen);
+        let free = self.slots.saturating_sub(chosen.count() as usize);
+        chosen.insert_all(&situation.draw(&open, free, rng));
         chosen
     }
 
-    fn fill<'a>(&mut self, situation: &Situation<'a>, rng: &mut Stream) -> Group<'a> {
-        let mut chosen = situation.unchoked();
-        let free = self.slots.saturating_sub(chosen.len());
-        chosen.extend(lot::draw(situation.waiting(), free, |_| 1, rng));
-        chosen
+    fn fill(&mut self, situation: &Situation<'_, impl Candidates>, rng: &mut Stream) -> ConnSet {
+        let free = self.slots.saturating_sub(situation.unchoked.count() as usize);
+        situation.unchoked.union(&situation.draw(&situation.waiting, free, rng))
     }
 
     /// Never: chance is all there is.

@@ -7,9 +7,12 @@
 
 use std::cmp::Reverse;
 
-use super::{Candidate, Group, Rule, Situation, lot};
+use smallvec::SmallVec;
+
+use super::{Candidates, Rule, Situation, lot};
 use crate::id::{ConnId, PieceIndex};
 use crate::peer::policy::Policy;
+use crate::peer::seam::ConnSet;
 use crate::rng::Stream;
 use crate::torrent::bitfield::{Bitfield, PieceSet};
 
@@ -49,72 +52,95 @@ impl Rarity {
     }
 
     /// Moves the highest scores from `among` to the free fixed slots.
-    fn fill_fixed<'a>(&self, fixed: &mut Group<'a>, among: &mut Group<'a>, rng: &mut Stream) {
-        let free = self.fixed_slots.saturating_sub(fixed.len());
-        if free > 0 && !among.is_empty() {
-            let mut best = lot::rank(among.clone(), |other| Reverse(other.rare), rng);
-            best.truncate(free);
-            among.retain(|other| !lot::contains(&best, other));
-            fixed.extend(best);
-        }
-    }
-
-    /// Every optimistic peer among `others` that outscores the weakest fixed one changes places with it.
-    fn promote<'a>(
+    fn fill_fixed(
         &self,
-        situation: &Situation<'a>,
-        fixed: &mut [&'a Candidate],
-        others: &mut [&'a Candidate],
+        situation: &Situation<'_, impl Candidates>,
+        fixed: &mut ConnSet,
+        among: &mut ConnSet,
         rng: &mut Stream,
     ) {
-        let optimistic = others.iter().copied().filter(|other| other.unchoked).collect();
-        for challenger in lot::rank(optimistic, |other| Reverse(other.rare), rng) {
-            let replaceable = fixed.iter().copied().filter(|other| !situation.is_fresh(other)).collect();
-            let weakest = lot::rank(replaceable, |other| other.rare, rng).first().copied();
-            let Some(weakest) = weakest.filter(|weakest| weakest.rare < challenger.rare) else { return };
-            let place = fixed.iter_mut().find(|fixed| fixed.conn == weakest.conn);
-            let outside = others.iter_mut().find(|other| other.conn == challenger.conn);
-            if let (Some(place), Some(outside)) = (place, outside) {
-                std::mem::swap(place, outside);
+        let free = self.fixed_slots.saturating_sub(fixed.count() as usize);
+        if free > 0 && !among.is_empty() {
+            let best = ranking(situation, among, Reverse, rng);
+            for (_, best) in best.into_iter().take(free) {
+                among.remove(best);
+                fixed.insert(best);
             }
         }
     }
 
-    fn remember(&mut self, optimistic: &[&Candidate]) {
-        self.optimistic = optimistic.iter().map(|chosen| chosen.conn).collect();
+    /// Every optimistic peer among `others` that outscores the weakest fixed one changes places with it.
+    fn promote(
+        &self,
+        situation: &Situation<'_, impl Candidates>,
+        fixed: &mut ConnSet,
+        others: &mut ConnSet,
+        rng: &mut Stream,
+    ) {
+        let (fresh, optimistic) = (situation.fresh(), others.intersection(&situation.unchoked));
+        for (Reverse(score), challenger) in ranking(situation, &optimistic, Reverse, rng) {
+            let replaceable = ranking(situation, &fixed.without(&fresh), |score| score, rng);
+            let Some((_, weakest)) = replaceable.first().filter(|(weakest, _)| *weakest < score) else {
+                return;
+            };
+            fixed.remove(*weakest);
+            others.insert(*weakest);
+            others.remove(challenger);
+            fixed.insert(challenger);
+        }
+    }
+
+    fn optimistic(&self) -> ConnSet {
+        lot::set(self.optimistic.iter().copied())
+    }
+
+    fn remember(&mut self, optimistic: &ConnSet) {
+        self.optimistic.clear();
+        self.optimistic.extend(optimistic.iter());
     }
 }
 
+/// Sorted by a key made of their scores.
+fn ranking<K: Ord + Copy>(
+    situation: &Situation<'_, impl Candidates>,
+    among: &ConnSet,
+    key: impl Fn(u32) -> K,
+    rng: &mut Stream,
+) -> SmallVec<[(K, ConnId); 16]> {
+    let scores = among.iter().map(|conn| (key(situation.candidates.rare(conn)), conn));
+    let mut ranked: SmallVec<[_; 16]> = scores.collect();
+    situation.rank(&mut ranked, rng);
+    ranked
+}
+
 impl Rule for Rarity {
-    fn round<'a>(&mut self, situation: &Situation<'a>, rng: &mut Stream) -> Group<'a> {
-        let (mut others, mut fixed): (Group<'a>, Group<'a>) =
-            situation.unchoked().into_iter().partition(|unchoked| self.is_optimistic(unchoked.conn));
-        others.extend(situation.waiting());
-        self.fill_fixed(&mut fixed, &mut others, rng);
+    fn round(&mut self, situation: &Situation<'_, impl Candidates>, rng: &mut Stream) -> ConnSet {
+        let mut fixed = situation.unchoked.without(&self.optimistic());
+        let mut others = situation.interested.without(&fixed);
+        self.fill_fixed(situation, &mut fixed, &mut others, rng);
         self.promote(situation, &mut fixed, &mut others, rng);
 
-        let (mut optimistic, open): (Group<'a>, Group<'a>) =
-            others.into_iter().partition(|other| situation.is_fresh(other));
-        let (leaving, waiting): (Group<'a>, Group<'a>) = open.into_iter().partition(|other| other.unchoked);
+        let mut optimistic = others.intersection(&situation.fresh());
+        let open = others.without(&optimistic);
+        let (waiting, leaving) = (open.without(&situation.unchoked), open.intersection(&situation.unchoked));
         for pool in [waiting, leaving] {
-            let free = self.optimistic_slots.saturating_sub(optimistic.len());
-            optimistic.extend(lot::draw(pool, free, |_| 1, rng));
+            let free = self.optimistic_slots.saturating_sub(optimistic.count() as usize);
+            optimistic.insert_all(&situation.draw(&pool, free, rng));
         }
         self.remember(&optimistic);
-        fixed.extend(optimistic);
-        fixed
+        fixed.union(&optimistic)
     }
 
-    fn fill<'a>(&mut self, situation: &Situation<'a>, rng: &mut Stream) -> Group<'a> {
-        let (mut optimistic, mut fixed): (Group<'a>, Group<'a>) =
-            situation.unchoked().into_iter().partition(|unchoked| self.is_optimistic(unchoked.conn));
-        let mut waiting = situation.waiting();
-        self.fill_fixed(&mut fixed, &mut waiting, rng);
-        let free = self.optimistic_slots.saturating_sub(optimistic.len());
-        optimistic.extend(lot::draw(waiting, free, |_| 1, rng));
+    fn fill(&mut self, situation: &Situation<'_, impl Candidates>, rng: &mut Stream) -> ConnSet {
+        let held = self.optimistic();
+        let mut fixed = situation.unchoked.without(&held);
+        let mut optimistic = situation.unchoked.intersection(&held);
+        let mut waiting = situation.waiting.clone();
+        self.fill_fixed(situation, &mut fixed, &mut waiting, rng);
+        let free = self.optimistic_slots.saturating_sub(optimistic.count() as usize);
+        optimistic.insert_all(&situation.draw(&waiting, free, rng));
         self.remember(&optimistic);
-        fixed.extend(optimistic);
-        fixed
+        fixed.union(&optimistic)
     }
 
     fn is_optimistic(&self, conn: ConnId) -> bool {

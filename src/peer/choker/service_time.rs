@@ -8,9 +8,12 @@
 
 use std::cmp::Reverse;
 
-use super::{Candidate, Group, Rule, Situation, lot};
+use smallvec::SmallVec;
+
+use super::{Candidates, Rule, Situation, lot};
 use crate::id::ConnId;
 use crate::peer::policy::Policy;
+use crate::peer::seam::ConnSet;
 use crate::rng::Stream;
 use crate::time::Span;
 
@@ -40,38 +43,47 @@ impl ServiceTime {
     }
 
     /// Keeps `kept` and fills the slots with waiting peers.
-    fn draw<'a>(&mut self, mut kept: Group<'a>, waiting: Group<'a>, rng: &mut Stream) -> Group<'a> {
-        self.drawn.retain(|drawn| kept.iter().any(|kept| kept.conn == *drawn));
-        let drawn = lot::draw(waiting, self.slots.saturating_sub(kept.len()), |_| 1, rng);
-        self.drawn.extend(drawn.iter().map(|winner| winner.conn));
-        kept.extend(drawn);
-        kept
+    fn draw(
+        &mut self,
+        kept: &ConnSet,
+        situation: &Situation<'_, impl Candidates>,
+        rng: &mut Stream,
+    ) -> ConnSet {
+        self.drawn.retain(|drawn| kept.contains(*drawn));
+        let free = self.slots.saturating_sub(kept.count() as usize);
+        let drawn = situation.draw(&situation.waiting, free, rng);
+        self.drawn.extend(drawn.iter());
+        kept.union(&drawn)
     }
 }
 
 impl Rule for ServiceTime {
-    fn round<'a>(&mut self, situation: &Situation<'a>, rng: &mut Stream) -> Group<'a> {
+    fn round(&mut self, situation: &Situation<'_, impl Candidates>, rng: &mut Stream) -> ConnSet {
         self.round += 1;
         self.drawn.clear();
-        let waiting = situation.waiting();
-        let fresh = situation.interested.iter().filter(|other| situation.is_fresh(other)).count();
-        let draws = if self.round.is_multiple_of(self.cycle) { 0 } else { self.draws.min(waiting.len()) };
+        let waiting = situation.waiting.count() as usize;
+        let fresh = situation.fresh().count() as usize;
+        let draws = if self.round.is_multiple_of(self.cycle) { 0 } else { self.draws.min(waiting) };
 
-        let in_service = |other: &Candidate| {
-            other.pending || other.unchoked_at.is_some_and(|since| situation.now.since(since) < self.recent)
+        let candidates = situation.candidates;
+        let order = |conn| {
+            let (unchoked_at, sent) = (candidates.unchoked_at(conn), Reverse(candidates.sent(conn)));
+            let recent = unchoked_at.is_some_and(|since| situation.now.since(since) < self.recent);
+            match recent || candidates.pending().contains(conn) {
+                true => (false, Reverse(unchoked_at), sent),
+                false => (true, Reverse(None), sent),
+            }
         };
-        let order = |other: &Candidate| match in_service(other) {
-            true => (false, Reverse(other.unchoked_at), Reverse(other.sent)),
-            false => (true, Reverse(None), Reverse(other.sent)),
-        };
-        let mut kept = lot::rank(situation.unchoked(), order, rng);
+        let mut kept = SmallVec::<[_; 8]>::new();
+        kept.extend(situation.unchoked.iter().map(|conn| (order(conn), conn)));
+        situation.rank(&mut kept, rng);
         // The fresh ones are the latest unchoked and so the first.
         kept.truncate((self.slots - draws.min(self.slots)).max(fresh));
-        self.draw(kept, waiting, rng)
+        self.draw(&lot::set(kept.iter().map(|(_, conn)| *conn)), situation, rng)
     }
 
-    fn fill<'a>(&mut self, situation: &Situation<'a>, rng: &mut Stream) -> Group<'a> {
-        self.draw(situation.unchoked(), situation.waiting(), rng)
+    fn fill(&mut self, situation: &Situation<'_, impl Candidates>, rng: &mut Stream) -> ConnSet {
+        self.draw(&situation.unchoked, situation, rng)
     }
 
     fn is_optimistic(&self, conn: ConnId) -> bool {

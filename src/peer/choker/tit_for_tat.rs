@@ -16,9 +16,10 @@ use std::cmp::Reverse;
 
 use smallvec::SmallVec;
 
-use super::{Candidate, Group, Rule, Situation, lot};
+use super::{Candidates, Rule, Situation, lot};
 use crate::id::ConnId;
 use crate::peer::policy::Policy;
+use crate::peer::seam::ConnSet;
 use crate::rng::Stream;
 
 #[derive(Clone, Debug)]
@@ -53,88 +54,120 @@ impl TitForTat {
     }
 
     /// The best, but for as many as must make room for those whose slot is too fresh to take.
-    fn deserving<'a>(&self, situation: &Situation<'a>, rng: &mut Stream) -> Group<'a> {
-        let mut best = self.ranking(situation, &situation.interested, rng);
-        best.truncate(self.regular);
-        let fresh = situation.interested.iter().filter(|other| situation.is_fresh(other));
-        let fresh_outside = fresh.filter(|other| !lot::contains(&best, other)).count();
+    fn deserving(
+        &self,
+        situation: &Situation<'_, impl Candidates>,
+        fresh: &ConnSet,
+        rng: &mut Stream,
+    ) -> ConnSet {
+        let mut best = self.best(situation, situation.interested, self.regular, rng);
+        let fresh_outside = fresh.without(&lot::set(best.iter().copied())).count() as usize;
         while best.len() + fresh_outside > self.slots {
-            match best.iter().rposition(|chosen| !situation.is_fresh(chosen)) {
+            match best.iter().rposition(|chosen| !fresh.contains(*chosen)) {
                 Some(weakest) => best.remove(weakest),
                 None => break,
             };
         }
-        best
+        lot::set(best.into_iter())
     }
 
-    /// Whoever earns a regular slot, best first.
-    fn ranking<'a>(&self, situation: &Situation<'a>, among: &[&'a Candidate], rng: &mut Stream) -> Group<'a> {
-        let merit = |candidate: &Candidate| match situation.seeding {
-            true => candidate.sent,
-            false if candidate.snubbed => 0,
-            false => candidate.received,
-        };
-        let earning = among.iter().copied().filter(|candidate| merit(candidate) > 0).collect();
-        lot::rank(earning, |candidate| (Reverse(merit(candidate)), !candidate.unchoked), rng)
+    /// Up to `count` of those that earn a regular slot, best first.
+    fn best(
+        &self,
+        situation: &Situation<'_, impl Candidates>,
+        among: &ConnSet,
+        count: usize,
+        rng: &mut Stream,
+    ) -> SmallVec<[ConnId; 8]> {
+        let candidates = situation.candidates;
+        let moving = among.intersection(candidates.moving());
+        let earning = if situation.seeding { moving } else { moving.without(candidates.snubbed()) };
+        let mut ranked = SmallVec::<[_; 32]>::new();
+        for conn in earning.iter() {
+            let merit = if situation.seeding { candidates.sent(conn) } else { candidates.received(conn) };
+            if merit > 0 {
+                ranked.push(((Reverse(merit), !situation.unchoked.contains(conn)), conn));
+            }
+        }
+        situation.rank(&mut ranked, rng);
+        ranked.iter().take(count).map(|(_, conn)| *conn).collect()
+    }
+
+    /// Draws up to `count` of `from` for slots by lot.
+    fn draw(
+        &self,
+        situation: &Situation<'_, impl Candidates>,
+        from: &ConnSet,
+        count: usize,
+        rng: &mut Stream,
+    ) -> ConnSet {
+        if self.newcomer_weight == 1 {
+            return situation.draw(from, count, rng);
+        }
+        let candidates = situation.candidates;
+        let tickets = |conn| if candidates.unchoked_at(conn).is_none() { self.newcomer_weight } else { 1 };
+        lot::draw_weighted(from, count, |conn| candidates.place(conn), tickets, rng)
     }
 
     /// The round in which its slot by lot becomes open; 0 where it holds none.
-    fn tenure(&self, candidate: &Candidate) -> u64 {
-        self.by_lot.iter().find(|lot| lot.conn == candidate.conn).map_or(0, |lot| lot.until)
+    fn tenure(&self, conn: ConnId) -> u64 {
+        self.by_lot.iter().find(|lot| lot.conn == conn).map_or(0, |lot| lot.until)
     }
 
-    fn tickets(&self, candidate: &Candidate) -> u64 {
-        if candidate.unchoked_at.is_none() { self.newcomer_weight } else { 1 }
+    /// Those that hold a slot by lot that does not become open before a round.
+    fn lots(&self, round: u64) -> ConnSet {
+        lot::set(self.by_lot.iter().filter(|lot| lot.until >= round).map(|lot| lot.conn))
     }
 
     /// A slot that somebody keeps for want of another one stays open.
-    fn remember(&mut self, by_lot: &[&Candidate]) {
+    fn remember(&mut self, by_lot: &ConnSet) {
         let fresh = self.round + self.optimistic_rounds;
-        let until = |candidate: &Candidate| match self.tenure(candidate) {
+        let until = |conn| match self.tenure(conn) {
             0 => fresh,
             running => running,
         };
-        self.by_lot = by_lot.iter().map(|lot| Lot { conn: lot.conn, until: until(lot) }).collect();
+        self.by_lot = by_lot.iter().map(|conn| Lot { conn, until: until(conn) }).collect();
     }
 }
 
 impl Rule for TitForTat {
-    fn round<'a>(&mut self, situation: &Situation<'a>, rng: &mut Stream) -> Group<'a> {
+    fn round(&mut self, situation: &Situation<'_, impl Candidates>, rng: &mut Stream) -> ConnSet {
         self.round += 1;
-        let mut by_merit = self.deserving(situation, rng);
-        let others = situation.interested.iter().copied().filter(|other| !lot::contains(&by_merit, other));
-        let (settled, open): (Group<'a>, Group<'a>) =
-            others.partition(|other| situation.is_fresh(other) || self.tenure(other) > self.round);
-        let mut by_lot =
-            lot::rank(settled, |other| (!situation.is_fresh(other), Reverse(self.tenure(other))), rng);
-        by_lot.truncate(self.slots - by_merit.len());
+        let fresh = situation.fresh();
+        let by_merit = self.deserving(situation, &fresh, rng);
+        let others = situation.interested.without(&by_merit);
+        let settled = others.intersection(&fresh.union(&self.lots(self.round + 1)));
+        let mut ranked = SmallVec::<[_; 8]>::new();
+        let order = |conn| (!fresh.contains(conn), Reverse(self.tenure(conn)));
+        ranked.extend(settled.iter().map(|conn| (order(conn), conn)));
+        situation.rank(&mut ranked, rng);
+        ranked.truncate(self.slots - by_merit.count() as usize);
+        let mut by_lot = lot::set(ranked.iter().map(|(_, conn)| *conn));
 
-        let (leaving, waiting): (Group<'a>, Group<'a>) = open.into_iter().partition(|other| other.unchoked);
+        let open = others.without(&settled);
+        let (waiting, leaving) = (open.without(&situation.unchoked), open.intersection(&situation.unchoked));
         for pool in [waiting, leaving] {
-            let free = self.slots - by_merit.len() - by_lot.len();
-            by_lot.extend(lot::draw(pool, free, |other| self.tickets(other), rng));
+            let free = self.slots - by_merit.count() as usize - by_lot.count() as usize;
+            by_lot.insert_all(&self.draw(situation, &pool, free, rng));
         }
         self.remember(&by_lot);
-        by_merit.extend(by_lot);
-        by_merit
+        by_merit.union(&by_lot)
     }
 
-    fn fill<'a>(&mut self, situation: &Situation<'a>, rng: &mut Stream) -> Group<'a> {
-        let (mut by_lot, mut by_merit): (Group<'a>, Group<'a>) =
-            situation.unchoked().into_iter().partition(|unchoked| self.is_optimistic(unchoked.conn));
-        let mut waiting = situation.waiting();
-        let free = self.slots.saturating_sub(by_merit.len() + by_lot.len());
-        if free > 0 && !waiting.is_empty() {
-            let mut earned = self.ranking(situation, &waiting, rng);
-            earned.truncate(self.regular.saturating_sub(by_merit.len()).min(free));
-            waiting.retain(|other| !lot::contains(&earned, other));
-            let free = free - earned.len();
-            by_merit.extend(earned);
-            by_lot.extend(lot::draw(waiting, free, |other| self.tickets(other), rng));
+    fn fill(&mut self, situation: &Situation<'_, impl Candidates>, rng: &mut Stream) -> ConnSet {
+        let held = self.lots(0);
+        let mut by_lot = situation.unchoked.intersection(&held);
+        let mut by_merit = situation.unchoked.without(&held);
+        let free = self.slots.saturating_sub(situation.unchoked.count() as usize);
+        if free > 0 && !situation.waiting.is_empty() {
+            let regular = self.regular.saturating_sub(by_merit.count() as usize).min(free);
+            let earned = lot::set(self.best(situation, &situation.waiting, regular, rng).into_iter());
+            let (others, left) = (situation.waiting.without(&earned), free - earned.count() as usize);
+            by_merit.insert_all(&earned);
+            by_lot.insert_all(&self.draw(situation, &others, left, rng));
         }
         self.remember(&by_lot);
-        by_merit.extend(by_lot);
-        by_merit
+        by_merit.union(&by_lot)
     }
 
     fn is_optimistic(&self, conn: ConnId) -> bool {

@@ -1,18 +1,19 @@
 //! Everybody interested is unchoked: the baseline without a choker (rqbit, cratetorrent).
 
-use super::{Group, Rule, Situation};
+use super::{Candidates, Rule, Situation};
 use crate::id::ConnId;
+use crate::peer::seam::ConnSet;
 use crate::rng::Stream;
 
 #[derive(Clone, Debug)]
 pub(super) struct UnchokeAll;
 
 impl Rule for UnchokeAll {
-    fn round<'a>(&mut self, situation: &Situation<'a>, _: &mut Stream) -> Group<'a> {
+    fn round(&mut self, situation: &Situation<'_, impl Candidates>, _: &mut Stream) -> ConnSet {
         situation.interested.clone()
     }
 
-    fn fill<'a>(&mut self, situation: &Situation<'a>, _: &mut Stream) -> Group<'a> {
+    fn fill(&mut self, situation: &Situation<'_, impl Candidates>, _: &mut Stream) -> ConnSet {
         situation.interested.clone()
     }
 

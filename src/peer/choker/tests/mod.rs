@@ -10,6 +10,21 @@ use crate::time::Span;
 
 const ROUND: Span = Span::from_secs(10);
 
+/// One connection, as its peer knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Candidate {
+    conn: ConnId,
+    interested: bool,
+    unchoked: bool,
+    snubbed: bool,
+    received: u64,
+    sent: u64,
+    rare: u32,
+    unchoked_at: Option<Time>,
+    pending: bool,
+    place: u32,
+}
+
 /// An interested, choked peer that has sent and received nothing. Peer ids fall as connection numbers rise.
 fn candidate(conn: u32) -> Candidate {
     Candidate {
@@ -64,11 +79,10 @@ impl Bench {
     }
 
     fn decide(&mut self, occasion: Occasion) -> Vec<u32> {
-        let mut unchoke = smallvec::SmallVec::new();
-        let (choker, candidates) = (&mut self.choker, &self.candidates);
-        choker.decide(self.now, occasion, self.seeding, candidates, &mut self.rng, &mut unchoke);
+        let table = Table::new(&self.candidates);
+        let unchoke = self.choker.decide(self.now, occasion, self.seeding, &table, &mut self.rng);
         for candidate in &mut self.candidates {
-            let chosen = unchoke.contains(&candidate.conn);
+            let chosen = unchoke.contains(candidate.conn);
             if chosen && !candidate.unchoked {
                 candidate.unchoked_at = Some(self.now);
             }
@@ -102,4 +116,72 @@ impl Bench {
 
 fn policy(choker: ChokerPolicy) -> Policy {
     Policy { choker, ..Policy::default() }
+}
+
+/// Candidates by their numbers.
+struct Table<'a> {
+    candidates: &'a [Candidate],
+    interested: ConnSet,
+    unchoked: ConnSet,
+    snubbed: ConnSet,
+    pending: ConnSet,
+    moving: ConnSet,
+}
+
+impl Table<'_> {
+    fn new(candidates: &[Candidate]) -> Table<'_> {
+        let set = |is: fn(&Candidate) -> bool| {
+            lot::set(candidates.iter().filter(|candidate| is(candidate)).map(|candidate| candidate.conn))
+        };
+        Table {
+            candidates,
+            interested: set(|candidate| candidate.interested),
+            unchoked: set(|candidate| candidate.unchoked),
+            snubbed: set(|candidate| candidate.snubbed),
+            pending: set(|candidate| candidate.pending),
+            moving: set(|candidate| candidate.received > 0 || candidate.sent > 0),
+        }
+    }
+}
+
+impl Candidates for Table<'_> {
+    fn interested(&self) -> &ConnSet {
+        &self.interested
+    }
+
+    fn unchoked(&self) -> &ConnSet {
+        &self.unchoked
+    }
+
+    fn snubbed(&self) -> &ConnSet {
+        &self.snubbed
+    }
+
+    fn pending(&self) -> &ConnSet {
+        &self.pending
+    }
+
+    fn moving(&self) -> &ConnSet {
+        &self.moving
+    }
+
+    fn received(&self, conn: ConnId) -> u64 {
+        self.candidates[conn.0 as usize].received
+    }
+
+    fn sent(&self, conn: ConnId) -> u64 {
+        self.candidates[conn.0 as usize].sent
+    }
+
+    fn rare(&self, conn: ConnId) -> u32 {
+        self.candidates[conn.0 as usize].rare
+    }
+
+    fn unchoked_at(&self, conn: ConnId) -> Option<Time> {
+        self.candidates[conn.0 as usize].unchoked_at
+    }
+
+    fn place(&self, conn: ConnId) -> u32 {
+        self.candidates[conn.0 as usize].place
+    }
 }

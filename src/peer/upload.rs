@@ -14,7 +14,18 @@ impl Peer {
     /// The next block for the uplink, pulled by the driver when there is room; `ready` says which connections can
     /// take data. Blocks go round-robin over the unchoked connections, so a slow one holds nobody up. The driver
     /// sends the block's data as a `piece` message.
+    #[inline]
     pub fn next_upload(
+        &mut self,
+        now: Time,
+        ready: &dyn Fn(ConnId) -> bool,
+        actions: &mut Vec<Action>,
+    ) -> Option<(ConnId, Block)> {
+        // Asked for after every step of the peer; most of the time nobody waits.
+        if self.connections.uploading.is_empty() { None } else { self.take_upload(now, ready, actions) }
+    }
+
+    fn take_upload(
         &mut self,
         now: Time,
         ready: &dyn Fn(ConnId) -> bool,

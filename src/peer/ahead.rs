@@ -50,6 +50,7 @@ impl Peer {
     pub(crate) fn fetch(&self) {
         self.fetch_for_upload();
         self.connections.fetch();
+        fetch::one(&self.heeded_haves);
         fetch::one(&self.asked);
         self.picker.fetch();
         fetch::one(&self.blame);

@@ -150,9 +150,10 @@ impl Peer {
                 let mut remotes = connections.far_ends().map(|(_, end)| &end.peer);
                 remotes.any(|remote| remote.addr == addr || Some(remote.peer_id) == peer_id)
             };
-            let Some(addr) = self.dialer.next(now, connected) else { return };
+            let Some(addr) = self.dialer.next(now, connected) else { break };
             actions.push(Action::Connect { addr });
         }
+        self.plan_search();
     }
 
     pub(super) fn announced(&mut self, now: Time, response: &AnnounceResponse, actions: &mut Vec<Action>) {

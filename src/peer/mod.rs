@@ -76,11 +76,11 @@ pub struct Peer {
     next_check: Time,
     /// Nobody is told of other peers before this.
     next_exchange: Time,
+    /// The next announce or redial; see [`Peer::plan_search`].
+    next_search: Option<Deadline>,
     /// When a block last came in, or when the stay began.
     last_block_at: Time,
     uploaded: u64,
-    downloaded: u64,
-    missing: u64,
     /// The connection that was served last: uploads go round from here.
     served: ConnId,
     /// Left in good order; nothing happens any more.
@@ -96,6 +96,8 @@ pub struct Peer {
     policy: Policy,
     layout: Layout,
     totals: Totals,
+    downloaded: u64,
+    missing: u64,
     heeded_haves: ConnSet,
     /// Verified pieces; what we announce.
     have: Bitfield,
@@ -136,7 +138,7 @@ impl Peer {
             .filter(|piece| !setup.have.contains(*piece))
             .map(|piece| u64::from(setup.layout.piece_length(piece)))
             .sum();
-        Peer {
+        let mut peer = Peer {
             peer_id: setup.peer_id,
             addr: setup.addr,
             info_hash: setup.info_hash,
@@ -159,6 +161,7 @@ impl Peer {
             next_round: now + phase,
             next_check: Time::NEVER,
             next_exchange: Time::NEVER,
+            next_search: None,
             served: ConnId(0),
             heeded_haves: ConnSet::default(),
             endgame: false,
@@ -177,7 +180,9 @@ impl Peer {
             choker_draws,
             have: setup.have,
             policy,
-        }
+        };
+        peer.plan_search();
+        peer
     }
 
     /// Takes in what happened at `now` and appends what is to be done.
@@ -185,6 +190,8 @@ impl Peer {
         if self.stopped {
             return;
         }
+        // Few messages and verdicts concern trackers, addresses or the number of connections: those see to it.
+        let stays_inside = matches!(input, Input::Received { .. } | Input::Verified { .. });
         match input {
             Input::Connected { conn, remote } => self.connected(now, conn, *remote, actions),
             Input::ConnectFailed { addr } => self.connect_failed(now, addr, actions),
@@ -196,6 +203,9 @@ impl Peer {
             Input::AnnounceFailed { reason, .. } => self.announce_failed(now, reason, actions),
             Input::Timeout => self.timeout(now, actions),
             Input::Leave => self.leave(actions),
+        }
+        if !stays_inside {
+            self.plan_search();
         }
     }
 

@@ -28,23 +28,32 @@ impl Peer {
                 first = Some(Deadline { at, why });
             }
         };
-        let connections = self.connections.count();
-        if connections > 0 {
+        debug_assert_eq!(self.next_search, self.search_deadline());
+        if !self.connections.open.is_empty() {
             consider(self.next_check, DeadlineReason::ConnectionCheck);
             consider(self.next_exchange, DeadlineReason::PeerExchange);
             if self.uploads {
                 consider(self.next_round, DeadlineReason::ChokeRound);
             }
         }
-        if let Some(at) = self.announcer.due() {
-            consider(at, DeadlineReason::Announce);
-        }
-        if let Some(at) = self.dialer.due()
-            && self.dialer.seeks(connections + self.dialer.dialing())
-        {
-            consider(at, DeadlineReason::Redial);
+        if let Some(search) = self.next_search {
+            consider(search.at, search.why);
         }
         first
+    }
+
+    /// Finds out when other peers are to be looked for: after whatever concerned trackers, addresses or the number of
+    /// connections. [`Peer::deadline`] is asked for after every step, and most steps are none of these.
+    pub(super) fn plan_search(&mut self) {
+        self.next_search = self.search_deadline();
+    }
+
+    fn search_deadline(&self) -> Option<Deadline> {
+        let announce = self.announcer.due().map(|at| Deadline { at, why: DeadlineReason::Announce });
+        let seeks = || self.dialer.seeks(self.connections.count() + self.dialer.dialing());
+        let redial = self.dialer.due().filter(|_| seeks());
+        let redial = redial.map(|at| Deadline { at, why: DeadlineReason::Redial });
+        announce.into_iter().chain(redial).min()
     }
 
     pub(super) fn timeout(&mut self, now: Time, actions: &mut Vec<Action>) {

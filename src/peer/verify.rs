@@ -76,6 +76,7 @@ impl Peer {
         if !std::mem::replace(&mut self.was_complete, true) {
             emit(Event::Completed, actions);
             self.announcer.completed(now);
+            self.plan_search();
         }
         let complete = |conn: &ConnId| self.connections.is_complete(*conn);
         let complete: Vec<ConnId> = self.connections.open.iter().filter(complete).collect();

@@ -29,25 +29,44 @@ impl Window {
     }
 
     pub fn add(&mut self, now: Time, bytes: u64) {
-        let current = self.number(now).max(self.newest);
-        for stale in (self.newest + 1..=current).take(BUCKETS as usize) {
-            self.bytes[(stale % BUCKETS) as usize] = 0;
+        let current = self.number(now);
+        if current > self.newest {
+            self.advance(current);
         }
-        self.newest = current;
         let bucket = &mut self.bytes[(current % BUCKETS) as usize];
         *bucket = bucket.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
     }
 
+    #[inline(never)]
+    fn advance(&mut self, current: u64) {
+        for stale in self.stale(current) {
+            self.bytes[stale] = 0;
+        }
+        self.newest = current;
+    }
+
     /// The bytes added within [`Window::reach`] before `now`.
     pub fn sum(&self, now: Time) -> u64 {
-        let current = self.number(now).max(self.newest);
-        let oldest = current.saturating_sub(BUCKETS - 1);
-        (oldest..=self.newest).map(|number| u64::from(self.bytes[(number % BUCKETS) as usize])).sum()
+        let sum = |bytes: u64, bucket: &u32| bytes + u64::from(*bucket);
+        let stale = self.stale(self.number(now)).map(|stale| &self.bytes[stale]);
+        self.bytes.iter().fold(0, sum) - stale.fold(0, sum)
+    }
+
+    /// The buckets that no longer count once `current` is the running one.
+    fn stale(&self, current: u64) -> impl Iterator<Item = usize> + use<> {
+        let next = self.newest + 1;
+        (0..(current - self.newest).min(BUCKETS)).map(move |later| ((next + later) % BUCKETS) as usize)
+    }
+
+    /// Whether the sum is 0.
+    fn is_idle(&self, now: Time) -> bool {
+        self.number(now) - self.newest >= BUCKETS
+            || (self.bytes[(self.newest % BUCKETS) as usize] == 0 && self.sum(now) == 0)
     }
 
     /// How far back a sum at `now` looks: 7/8 to 8/8 of the window, less where the run is younger.
     pub fn reach(&self, now: Time) -> Span {
-        let oldest = self.number(now).saturating_sub(BUCKETS - 1);
+        let oldest = self.number_of(now).saturating_sub(BUCKETS - 1);
         now.since(Time::from_nanos(oldest * self.bucket))
     }
 
@@ -55,7 +74,15 @@ impl Window {
         self.bytes = [0; BUCKETS as usize];
     }
 
-    fn number(&self, at: Time) -> u64 {
+    /// The number of the running bucket.
+    #[inline]
+    fn number(&self, now: Time) -> u64 {
+        // Mostly still the newest one, and that takes no division.
+        let since = now.as_nanos().wrapping_sub(self.newest * self.bucket);
+        if since < self.bucket { self.newest } else { self.number_of(now).max(self.newest) }
+    }
+
+    fn number_of(&self, at: Time) -> u64 {
         at.as_nanos() / self.bucket
     }
 }
@@ -117,7 +144,9 @@ impl Rates {
 
     /// Keeps nothing where every sum is 0, and returns whether that is so.
     pub fn rest(&mut self, now: Time) -> bool {
-        let idle = self.received(now) == 0 && self.sent(now) == 0 && self.recent(now) == 0;
+        let idle = self.0.as_ref().is_none_or(|windows| {
+            windows.received.is_idle(now) && windows.sent.is_idle(now) && windows.recent.is_idle(now)
+        });
         if idle && self.0.is_some() {
             self.0 = None;
         }

@@ -54,8 +54,6 @@ impl Peer {
         fetch::one(&self.asked);
         self.picker.fetch();
         fetch::one(&self.blame);
-        self.announcer.fetch();
-        fetch::one(&self.dialer);
     }
 
     /// The second step: what the peer has for what is about to come on one of its connections.

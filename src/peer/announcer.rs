@@ -11,7 +11,6 @@
 //! - Never two announces in flight (but for `stopped`, after which no answer matters).
 
 use super::tiers::Tiers;
-use crate::fetch;
 use crate::rng::Stream;
 use crate::time::{Span, Time};
 use crate::wire::announce::{AnnounceEvent, AnnounceResponse};
@@ -68,11 +67,6 @@ impl Announcer {
             failures: 0,
             stream,
         }
-    }
-
-    pub(crate) fn fetch(&self) {
-        fetch::one(&self.due);
-        fetch::one(&self.in_flight);
     }
 
     /// When [`Announcer::next`] will have something; `None` while an answer is awaited, after

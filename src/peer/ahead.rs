@@ -39,9 +39,10 @@ impl Peer {
     /// The first step: the peer itself, as far as the next block for its uplink goes.
     pub(crate) fn fetch_for_upload(&self) {
         // One of every line.
-        fetch::one(&self.next_round);
+        fetch::one(&self.served);
         self.connections.fetch_for_upload();
         fetch::one(&self.policy);
+        fetch::one(&self.layout);
         fetch::one(&self.totals);
         fetch::one(&self.schedule);
     }
@@ -50,7 +51,6 @@ impl Peer {
     pub(crate) fn fetch(&self) {
         self.fetch_for_upload();
         self.connections.fetch();
-        fetch::one(&self.heeded_haves);
         fetch::one(&self.asked);
         self.picker.fetch();
         fetch::one(&self.blame);
@@ -104,12 +104,12 @@ impl Peer {
         match expected {
             Expected::Block(piece) => {
                 self.picker.fetch_blocks(piece);
-                fetch::all(&connection.outstanding);
+                fetch_first(&connection.outstanding);
                 connection.rates.fetch();
             }
-            Expected::Request(_) => fetch::all(&connection.uploads),
+            Expected::Request(_) => fetch_first(&connection.uploads),
             Expected::Upload => {
-                fetch::all(&connection.uploads);
+                fetch_first(&connection.uploads);
                 connection.rates.fetch();
             }
             Expected::Have | Expected::Asking | Expected::Round | Expected::Word => {}
@@ -127,7 +127,7 @@ impl Peer {
     /// The third step: where a request takes its place.
     pub(crate) fn fetch_rest_for_request(&self, conn: ConnId) {
         if let Some(connection) = self.connections.get(conn) {
-            fetch::all(&connection.uploads);
+            fetch_first(&connection.uploads);
         }
     }
 
@@ -145,6 +145,13 @@ impl Peer {
         if !asks || !self.completes_pieces() {
             haves.iter().for_each(|have| self.connections.fetch_holding(have.conn));
             haves.iter().for_each(|have| self.picker.fetch_count(have.piece));
+            haves.iter().for_each(|have| fetch::at(self.have.words(), have.piece.0 as usize / 64));
         }
     }
+}
+
+/// The first two lines of what is outstanding: how long it is would have to be looked up where it lies.
+fn fetch_first<T>(outstanding: &[T]) {
+    fetch::at(outstanding, 0);
+    fetch::at(outstanding, fetch::LINE / size_of::<T>());
 }

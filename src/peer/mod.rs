@@ -71,6 +71,8 @@ use crate::wire::message::Message;
 #[derive(Clone, Debug)]
 #[repr(C, align(64))]
 pub struct Peer {
+    /// Kept between picks so that they allocate nothing. First, because where a peer may be absent this is what tells.
+    picked: Vec<BlockId>,
     next_round: Time,
     /// No connection's timer runs out before this; see `timers`.
     next_check: Time,
@@ -108,15 +110,14 @@ pub struct Peer {
     /// See [`Peer::is_crowded`].
     crowded: bool,
 
-    /// Kept between picks so that they allocate nothing.
-    picked: Vec<BlockId>,
+    /// Kept between picks, like `picked`.
     asked: Vec<u64>,
+    choker: Choker,
     picker: Picker,
     blame: Blame,
     announcer: Announcer,
     dialer: Dialer,
     picker_draws: Stream,
-    choker: Choker,
     choker_draws: Stream,
     peer_id: PeerId,
     addr: SocketAddr,

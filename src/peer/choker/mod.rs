@@ -72,14 +72,15 @@ pub enum Occasion {
     SlotFree,
 }
 
-/// One peer's choking policy and what it remembers.
+/// One peer's choking policy and what it remembers. First comes what is asked after every input.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct Choker {
+    slots: Option<u32>,
+    last_round: Option<Time>,
     active: Active,
     /// Takes over when the peer is complete.
     as_seed: Option<Active>,
-    last_round: Option<Time>,
-    slots: Option<u32>,
 }
 
 impl Choker {

@@ -9,15 +9,15 @@ impl Connections {
     pub(crate) fn fetch_for_upload(&self) {
         fetch::one(&self.uploading);
         fetch::one(&self.slots);
-        fetch::one(&self.last_sent_at);
     }
 
     /// What every other step of the peer looks at besides.
     pub(crate) fn fetch(&self) {
         // With those above, one of every line.
         fetch::one(&self.open);
+        fetch::one(&self.unchoked);
+        fetch::one(&self.rows);
         fetch::one(&self.torrent_pieces);
-        fetch::one(&self.far_ends);
         fetch::one(&self.snubbed);
     }
 

@@ -53,7 +53,7 @@ impl Peer {
         self.connections.fetch();
         fetch::one(&self.asked);
         self.picker.fetch();
-        fetch::one(&self.blame);
+        self.blame.fetch();
     }
 
     /// The second step: what the peer has for what is about to come on one of its connections.
@@ -65,6 +65,7 @@ impl Peer {
             Expected::Block(piece) => {
                 self.fetch_for_asking(conn);
                 self.picker.fetch_piece(piece);
+                self.blame.fetch_pieces();
                 if self.completes_pieces() {
                     self.connections.rows().fetch_column(piece);
                     self.connections.fetch_sent();
@@ -104,6 +105,7 @@ impl Peer {
         match expected {
             Expected::Block(piece) => {
                 self.picker.fetch_blocks(piece);
+                self.blame.fetch_piece(piece);
                 fetch_first(&connection.outstanding);
                 connection.rates.fetch();
             }

@@ -5,6 +5,7 @@ mod senders;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::fetch;
 use crate::id::{BlockId, PeerId, PieceIndex};
 use senders::Senders;
 
@@ -33,6 +34,22 @@ impl Attempt {
 }
 
 impl Blame {
+    /// What every block looks at will be looked at soon.
+    pub(crate) fn fetch(&self) {
+        self.senders.fetch();
+        fetch::one(&self.failed);
+    }
+
+    /// The same of what a block has to be noted in.
+    pub(crate) fn fetch_pieces(&self) {
+        self.senders.fetch_pieces();
+    }
+
+    /// The same of where a block of this piece is noted.
+    pub(crate) fn fetch_piece(&self, piece: PieceIndex) {
+        self.senders.fetch_piece(piece);
+    }
+
     pub(crate) fn received(&mut self, block: BlockId, from: PeerId) {
         self.senders.insert(block, from);
     }

@@ -10,10 +10,15 @@ pub(super) fn one_of(
     fits: impl Fn(PieceIndex) -> bool,
     rng: &mut Stream,
 ) -> Option<PieceIndex> {
-    if pieces.len() > 64 {
-        return one_of_many(pieces, fits, rng);
+    if pieces.len() > TOGETHER {
+        return one_of_many(pieces, pieces.chunks(TOGETHER).map(|pieces| fitting(pieces, &fits)), rng);
     }
-    let fitting = fitting(pieces, fits);
+    one_of_fitting(pieces, fitting(pieces, fits), rng)
+}
+
+/// A uniform one of at most [`TOGETHER`] `pieces`, of those that a word names.
+#[inline]
+pub(super) fn one_of_fitting(pieces: &[PieceIndex], fitting: u64, rng: &mut Stream) -> Option<PieceIndex> {
     if fitting == 0 {
         None
     } else if fitting.is_power_of_two() {
@@ -24,14 +29,14 @@ pub(super) fn one_of(
     }
 }
 
-fn one_of_many(
+/// A uniform one of the `pieces` that are named: of [`TOGETHER`] after as many, by one of the `words`.
+pub(super) fn one_of_many(
     pieces: &[PieceIndex],
-    fits: impl Fn(PieceIndex) -> bool,
+    words: impl Iterator<Item = u64>,
     rng: &mut Stream,
 ) -> Option<PieceIndex> {
     let (mut seen, mut chosen) = (0, None);
-    for pieces in pieces.chunks(64) {
-        let fitting = fitting(pieces, &fits);
+    for (pieces, fitting) in pieces.chunks(TOGETHER).zip(words) {
         if fitting != 0 {
             seen += u64::from(fitting.count_ones());
             let taken_over = share(fitting.count_ones(), seen, rng);
@@ -41,7 +46,10 @@ fn one_of_many(
     chosen
 }
 
-/// Which of at most 64 pieces fit, as a word.
+/// Pieces whose answers fit in a word.
+pub(super) const TOGETHER: usize = 64;
+
+/// Which of at most [`TOGETHER`] pieces fit, as a word.
 #[inline]
 pub(super) fn fitting(pieces: &[PieceIndex], fits: impl Fn(PieceIndex) -> bool) -> u64 {
     pieces.iter().enumerate().fold(0, |word, (at, &piece)| word | u64::from(fits(piece)) << at)

@@ -49,21 +49,15 @@ impl Eligible<'_> {
 
     #[inline]
     fn holds(&self, piece: PieceIndex) -> bool {
-        self.held(piece) == 1
+        self.asker[piece.0 as usize / 64] >> (piece.0 % 64) & 1 == 1
     }
 
-    /// 1 for a piece that the asker has, 0 for another.
+    /// Which of at most 64 `pieces`, all with a free block, may be asked for, as a word.
     #[inline]
-    fn held(&self, piece: PieceIndex) -> u64 {
-        self.asker[piece.0 as usize / 64] >> (piece.0 % 64) & 1
-    }
-
-    /// All ones for a piece that may not be asked for, otherwise 0: a mask over its count. A choice between two counts would
-    /// become a branch.
-    #[inline]
-    pub(super) fn barred(&self, piece: PieceIndex) -> u16 {
-        let kept = if self.kept.contains(&piece) { u16::MAX } else { 0 };
-        (self.held(piece) as u16).wrapping_sub(1) | kept
+    pub(super) fn among(&self, pieces: &[PieceIndex]) -> u64 {
+        // Last to first, so that no bit has to be moved to its place.
+        let held = pieces.iter().rev().fold(0, |word, &piece| word << 1 | u64::from(self.holds(piece)));
+        if held == 0 || self.kept.is_empty() { held } else { self.less_kept(held, pieces) }
     }
 
     /// Which of `pieces`, all with a free block, may be asked for, as a word: of the first [`WINDOW`], or of fewer where
@@ -76,17 +70,17 @@ impl Eligible<'_> {
             Some(window) => fitting(window, |piece| self.holds(piece)),
             None => self.held_of_few(pieces),
         };
-        if held == 0 || self.kept.is_empty() { held } else { self.less_kept(held, pieces) }
+        if held == 0 || self.kept.is_empty() { held } else { self.less_kept(held, of_window(pieces)) }
     }
 
     #[inline(never)]
     fn held_of_few(&self, pieces: &[PieceIndex]) -> u64 {
-        fitting(&pieces[..pieces.len().min(WINDOW)], |piece| self.holds(piece))
+        fitting(of_window(pieces), |piece| self.holds(piece))
     }
 
     #[inline(never)]
     fn less_kept(&self, held: u64, pieces: &[PieceIndex]) -> u64 {
-        held & fitting(&pieces[..pieces.len().min(WINDOW)], |piece| !self.kept.contains(&piece))
+        held & fitting(pieces, |piece| !self.kept.contains(&piece))
     }
 
     pub(super) fn lowest(&self) -> Option<PieceIndex> {
@@ -119,4 +113,8 @@ impl Eligible<'_> {
         }
         None
     }
+}
+
+fn of_window(pieces: &[PieceIndex]) -> &[PieceIndex] {
+    &pieces[..pieces.len().min(WINDOW)]
 }

@@ -84,7 +84,7 @@ impl Peer {
         if let Some(conn) = conn {
             self.connections.rows().fetch_row(conn);
         }
-        self.picker.fetch_for_pick();
+        self.picker.fetch_for_pick(conn);
         if self.completes_pieces() {
             self.connections.fetch_holdings();
         }
@@ -105,6 +105,7 @@ impl Peer {
         match expected {
             Expected::Block(piece) => {
                 self.picker.fetch_blocks(piece);
+                self.picker.fetch_latest(conn);
                 self.blame.fetch_piece(piece);
                 fetch_first(&connection.outstanding);
                 connection.rates.fetch();
@@ -114,7 +115,8 @@ impl Peer {
                 fetch_first(&connection.uploads);
                 connection.rates.fetch();
             }
-            Expected::Have | Expected::Asking | Expected::Round | Expected::Word => {}
+            Expected::Asking => self.picker.fetch_latest(conn),
+            Expected::Have | Expected::Round | Expected::Word => {}
         }
     }
 

@@ -1,20 +1,22 @@
 //! What the next pick and the next block will touch, asked for before they come ([`crate::fetch`]).
 
+use std::slice;
+
 use super::Picker;
 use crate::fetch;
-use crate::id::PieceIndex;
+use crate::id::{ConnId, PieceIndex};
 
 impl Picker {
+    /// The picker itself, of which a pick looks at nearly everything.
     pub(crate) fn fetch(&self) {
-        fetch::one(&self.free);
-        fetch::one(&self.verified);
-        fetch::one(&self.retries);
-        fetch::one(&self.order);
-        self.progress.fetch();
+        let begin = slice::from_ref(&self.verified);
+        for line in 0..=size_of::<Picker>() / fetch::LINE {
+            fetch::at(begin, line * (fetch::LINE / size_of::<u32>()));
+        }
     }
 
     /// What the next pick will look at, as far as that is known.
-    pub(crate) fn fetch_for_pick(&self) {
+    pub(crate) fn fetch_for_pick(&self, conn: Option<ConnId>) {
         match &self.order {
             Some(order) => order.fetch(),
             None => {
@@ -22,7 +24,12 @@ impl Picker {
                 fetch::all(self.free.words());
             }
         }
-        self.progress.fetch_state();
+        self.progress.fetch_state(conn);
+    }
+
+    /// Where the blocks of the connection's next request very likely are.
+    pub(crate) fn fetch_latest(&self, conn: ConnId) {
+        self.progress.fetch_latest(conn);
     }
 
     /// How many have this piece will change.

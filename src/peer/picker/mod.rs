@@ -35,15 +35,17 @@ use order::{Order, rank};
 use progress::{Change, Progress, Standing};
 use retries::Retries;
 
-/// The picker of one peer.
+/// The picker of one peer. Its fields lie in this order, so that all of its memory can be [asked for](Picker::fetch) from the
+/// first one on.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct Picker {
+    /// Pieces we have.
+    verified: u32,
+    first_random: u32,
     layout: Layout,
     policy: PickerPolicy,
     started_first: StartedFirst,
-    first_random: u32,
-    /// Pieces we have.
-    verified: u32,
     availability: Availability,
     /// In large torrents; small ones are looked through at every pick.
     order: Option<Order>,

@@ -44,6 +44,7 @@ impl Order {
         fetch::at(&self.row, self.first);
         fetch::at(&self.row, self.first + fetch::LINE / size_of::<PieceIndex>());
         fetch::at(&self.ranks, self.first);
+        fetch::at(&self.ends, self.lowest);
     }
 
     pub(super) fn new(pieces: u32) -> Order {

@@ -58,34 +58,47 @@ pub(super) struct Progress {
     last: (PieceIndex, u32),
     /// Bytes of the last block of every other piece.
     last_length: u32,
-    /// Words of free-block bits per slot.
+    /// Words of free-block bits per slot beyond the first 64 blocks.
     words: usize,
     slot_of: SlotTable,
     slots: Vec<Slot>,
-    /// Slots without a piece.
-    vacant: Vec<u32>,
-    /// Per slot, bit `i` of its words: block `i` is free.
+    /// The first slot without a piece.
+    vacant: u32,
+    started: usize,
+    /// Per slot, bit `i` of its words: block `64 + i` is free.
     free: Vec<u64>,
     /// Per slot, [`Layout::blocks_per_piece`] blocks.
     blocks: Blocks,
     /// Started pieces with a free block, in no order.
     open: Vec<PieceIndex>,
+    /// Per connection, the piece it was asked for last, very likely that of its next block too, and its slot; a hint.
+    latest: Vec<(PieceIndex, u32)>,
     unverified_bytes: u64,
 }
+
+/// So many open pieces are asked for ahead of a pick, which often looks at all of them. By then the processor sees where the
+/// rest lies.
+const SCANNED: usize = 128;
 
 /// Half a cache line, so that none lies across two.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(32))]
 struct Slot {
-    /// `None` while vacant.
-    piece: Option<PieceIndex>,
+    /// Bit `i`: block `i` of the first 64 is free.
+    first: u64,
+    /// [`NO_PIECE`] while vacant.
+    piece: PieceIndex,
     blocks: u32,
     free: u32,
     requested: u32,
     received_bytes: u32,
-    /// Position in [`Progress::open`] while a block is free.
+    /// Position in [`Progress::open`] while a block is free; the next vacant slot while vacant.
     position: u32,
 }
+
+const NO_PIECE: PieceIndex = PieceIndex(u32::MAX);
+/// The end of the vacant slots.
+const NONE: u32 = u32::MAX;
 
 impl Progress {
     pub(super) fn new(layout: Layout) -> Progress {
@@ -95,39 +108,48 @@ impl Progress {
             stride: layout.blocks_per_piece() as usize,
             last: (last, layout.blocks_in(last)),
             last_length: layout.piece_size() - (layout.blocks_per_piece() - 1) * layout.block_size(),
-            words: layout.blocks_per_piece().div_ceil(64) as usize,
+            words: layout.blocks_per_piece().div_ceil(64) as usize - 1,
             slot_of: SlotTable::new(layout.pieces()),
             slots: Vec::new(),
-            vacant: Vec::new(),
+            vacant: NONE,
+            started: 0,
             free: Vec::new(),
             blocks: Blocks::default(),
             open: Vec::new(),
+            latest: Vec::new(),
             unverified_bytes: 0,
         }
     }
 
-    pub(super) fn fetch(&self) {
-        fetch::one(&self.stride);
-        fetch::one(&self.slot_of);
-        fetch::one(&self.slots);
-        fetch::one(&self.open);
+    /// What a connection's next request is chosen from, and where the next piece that is started will keep its blocks.
+    pub(super) fn fetch_state(&self, conn: Option<ConnId>) {
+        fetch::all(&self.open[..self.open.len().min(SCANNED)]);
+        if self.vacant != NONE {
+            self.fetch_slot(self.vacant as usize);
+        }
+        if let Some(conn) = conn {
+            fetch::at(&self.latest, conn.0 as usize);
+        }
     }
 
-    /// Where the next piece that is started will keep its blocks.
-    pub(super) fn fetch_state(&self) {
-        fetch::all(&self.open[..self.open.len().min(16)]);
-        if let Some(&slot) = self.vacant.last() {
-            fetch::at(&self.slots, slot as usize);
-            fetch::at(&self.free, slot as usize * self.words);
-            self.blocks.fetch(slot as usize * self.stride, self.stride);
+    /// Where the piece that the connection was asked for last keeps its blocks; to be called some time after
+    /// [`fetch_state`](Self::fetch_state).
+    pub(super) fn fetch_latest(&self, conn: ConnId) {
+        if let Some(&(piece, slot)) = self.latest.get(conn.0 as usize) {
+            self.slot_of.fetch(piece);
+            self.fetch_slot(slot as usize);
         }
+    }
+
+    fn fetch_slot(&self, slot: usize) {
+        fetch::at(&self.slots, slot);
+        self.blocks.fetch(slot * self.stride, self.stride);
     }
 
     /// Where this piece keeps its blocks; to be called some time after [`fetch_piece`](Self::fetch_piece).
     pub(super) fn fetch_blocks(&self, piece: PieceIndex) {
         if let Some(slot) = self.slot_of.get(piece) {
-            fetch::at(&self.slots, slot);
-            self.blocks.fetch(slot * self.stride, self.stride);
+            self.fetch_slot(slot);
         }
     }
 
@@ -137,7 +159,7 @@ impl Progress {
 
     /// Started pieces, those that wait for their verdict included.
     pub(super) fn started(&self) -> usize {
-        self.slots.len() - self.vacant.len()
+        self.started
     }
 
     /// Started pieces with a free block.
@@ -168,23 +190,36 @@ impl Progress {
     #[inline(never)]
     fn start(&mut self, piece: PieceIndex) -> usize {
         let stride = self.stride;
-        let slot = self.vacant.pop().map_or(self.slots.len(), |slot| slot as usize);
-        if slot == self.slots.len() {
-            self.slots.push(Slot::VACANT);
-            self.free.resize(self.free.len() + self.words, 0);
-            self.blocks.grow(stride);
-        }
+        let slot = self.take_vacant().unwrap_or_else(|| self.add_slot());
         let blocks = self.blocks_in(piece);
-        for (word, first) in self.free[slot * self.words..][..self.words].iter_mut().zip((0..).step_by(64)) {
-            let here = blocks.saturating_sub(first).min(64);
-            *word = u64::MAX.checked_shr(64 - here).unwrap_or(0);
+        let word = |first: u32| u64::MAX.checked_shr(64 - blocks.saturating_sub(first).min(64)).unwrap_or(0);
+        for (further, first) in
+            self.free[slot * self.words..][..self.words].iter_mut().zip((64..).step_by(64))
+        {
+            *further = word(first);
         }
         self.blocks.free(slot * stride..slot * stride + blocks as usize);
         let position = self.open.len() as u32;
-        self.slots[slot] = Slot { piece: Some(piece), blocks, free: blocks, position, ..Slot::VACANT };
+        self.slots[slot] = Slot { first: word(0), piece, blocks, free: blocks, position, ..Slot::VACANT };
         self.open.push(piece);
         self.slot_of.set(piece, slot);
+        self.started += 1;
         slot
+    }
+
+    /// Takes the slot that became vacant last.
+    fn take_vacant(&mut self) -> Option<usize> {
+        let slot = self.vacant as usize;
+        self.vacant = self.slots.get(slot)?.position;
+        Some(slot)
+    }
+
+    #[cold]
+    fn add_slot(&mut self) -> usize {
+        self.slots.push(Slot::VACANT);
+        self.free.resize(self.free.len() + self.words, 0);
+        self.blocks.grow(self.stride);
+        self.slots.len() - 1
     }
 
     /// Forgets all blocks of `piece`; nothing happens to one that is not started.
@@ -194,9 +229,10 @@ impl Progress {
         if self.slots[slot].free > 0 {
             self.close(slot);
         }
-        self.slots[slot] = Slot::VACANT;
+        self.slots[slot] = Slot { position: self.vacant, ..Slot::VACANT };
         self.slot_of.clear(piece);
-        self.vacant.push(slot as u32);
+        self.vacant = slot as u32;
+        self.started -= 1;
     }
 
     /// Requests up to `want` free blocks of `piece` from `conn`, lowest first. There must be a free block, and at least one be
@@ -211,6 +247,7 @@ impl Progress {
     ) -> Taken {
         let started = self.slot_of.get(piece);
         let slot = started.unwrap_or_else(|| self.start(piece));
+        self.note_latest(conn, piece, slot);
         let state = &mut self.slots[slot];
         let taken = want.min(state.free as usize);
         debug_assert!(taken > 0, "nothing to request of piece {piece}");
@@ -218,9 +255,9 @@ impl Progress {
         state.requested += taken as u32;
         let closed = state.free == 0;
         for _ in 0..taken {
-            let index = self.take_lowest_free(slot);
-            let at = self.at(slot, index);
-            self.blocks.set(at, Block::Requested(conn));
+            let further = || take_lowest(&mut self.free[slot * self.words..][..self.words]);
+            let index = state.take_lowest().unwrap_or_else(further);
+            self.blocks.set(slot * self.stride + index as usize, Block::Requested(conn));
             out.push(BlockId { piece, index });
         }
         if closed {
@@ -229,18 +266,22 @@ impl Progress {
         Taken { blocks: taken, opened: started.is_none(), closed }
     }
 
-    /// Takes the lowest of a slot's free bits, of which there must be one.
     #[inline]
-    fn take_lowest_free(&mut self, slot: usize) -> u32 {
-        let first = slot * self.words;
-        let mut at = first;
-        while self.free[at] == 0 {
-            at += 1;
+    fn note_latest(&mut self, conn: ConnId, piece: PieceIndex, slot: usize) {
+        let (at, noted) = (conn.0 as usize, (piece, slot as u32));
+        match self.latest.get_mut(at) {
+            Some(latest) => *latest = noted,
+            None => self.latest.resize(at + 1, noted),
         }
-        let word = &mut self.free[at];
-        let index = (at - first) as u32 * 64 + word.trailing_zeros();
-        *word &= *word - 1;
-        index
+    }
+
+    /// The word with the bit of a block.
+    #[inline]
+    fn free_word(&mut self, slot: usize, index: u32) -> &mut u64 {
+        match (index as usize / 64).checked_sub(1) {
+            None => &mut self.slots[slot].first,
+            Some(further) => &mut self.free[slot * self.words + further],
+        }
     }
 
     /// Appends up to `want` free blocks of `piece`, lowest first; all of them are free where it is not started.
@@ -250,7 +291,8 @@ impl Progress {
         match self.slot_of.get(piece) {
             None => out.extend((0..self.blocks_in(piece).min(want as u32)).map(of_piece)),
             Some(slot) => {
-                let words = self.free[slot * self.words..][..self.words].iter().enumerate();
+                let further = &self.free[slot * self.words..][..self.words];
+                let words = std::iter::once(&self.slots[slot].first).chain(further).enumerate();
                 let free = words.flat_map(|(at, &word)| bits(word).map(move |bit| at as u32 * 64 + bit));
                 out.extend(free.take(want).map(of_piece));
             }
@@ -274,7 +316,7 @@ impl Progress {
         match self.blocks.get(at) {
             Block::Requested(only) if only == conn => {
                 self.blocks.set(at, Block::Free);
-                self.free[slot * self.words + block.index as usize / 64] |= 1 << (block.index % 64);
+                *self.free_word(slot, block.index) |= 1 << (block.index % 64);
                 let state = &mut self.slots[slot];
                 state.requested -= 1;
                 state.free += 1;
@@ -305,18 +347,19 @@ impl Progress {
         let at = self.at(slot, block.index);
         let was = self.blocks.get(at);
         let length = self.length(block);
-        let state = &mut self.slots[slot];
         let mut change = None;
         match was {
             Block::Received => return None,
-            Block::Requested(_) | Block::Doubled(..) => state.requested -= 1,
+            Block::Requested(_) | Block::Doubled(..) => self.slots[slot].requested -= 1,
             Block::Free => {
-                self.free[slot * self.words + block.index as usize / 64] &= !(1 << (block.index % 64));
+                *self.free_word(slot, block.index) &= !(1 << (block.index % 64));
+                let state = &mut self.slots[slot];
                 state.free -= 1;
                 change = Some(Change { before, after: state.standing() });
             }
         }
         self.blocks.set(at, Block::Received);
+        let state = &mut self.slots[slot];
         state.received_bytes += length;
         self.unverified_bytes += u64::from(length);
         let complete = state.is_complete();
@@ -338,9 +381,9 @@ impl Progress {
 
     /// The block at a place of a slot and its only requester, if it has exactly one.
     pub(super) fn busy_at(&self, slot: usize, index: u32) -> Option<(BlockId, ConnId)> {
-        let piece = self.slots[slot].piece?;
+        let Slot { piece, blocks, .. } = self.slots[slot];
         let only = self.blocks.only_requester(self.at(slot, index))?;
-        (index < self.slots[slot].blocks).then_some((BlockId { piece, index }, only))
+        (piece != NO_PIECE && index < blocks).then_some((BlockId { piece, index }, only))
     }
 
     fn at(&self, slot: usize, index: u32) -> usize {
@@ -379,6 +422,15 @@ impl Progress {
     }
 }
 
+/// Takes the lowest free bit beyond the first 64 blocks, of which there must be one.
+#[inline(never)]
+fn take_lowest(words: &mut [u64]) -> u32 {
+    let at = words.iter().position(|word| *word != 0).expect("a slot with a free block has its bit");
+    let index = (at as u32 + 1) * 64 + words[at].trailing_zeros();
+    words[at] &= words[at] - 1;
+    index
+}
+
 /// The set bits of a word, by their positions.
 fn bits(mut word: u64) -> impl Iterator<Item = u32> {
     std::iter::from_fn(move || {
@@ -391,8 +443,23 @@ fn bits(mut word: u64) -> impl Iterator<Item = u32> {
 }
 
 impl Slot {
-    const VACANT: Slot =
-        Slot { piece: None, blocks: 0, free: 0, requested: 0, received_bytes: 0, position: 0 };
+    const VACANT: Slot = Slot {
+        first: 0,
+        piece: NO_PIECE,
+        blocks: 0,
+        free: 0,
+        requested: 0,
+        received_bytes: 0,
+        position: NONE,
+    };
+
+    /// Takes the lowest free bit, if one of the first 64 blocks is free.
+    #[inline]
+    fn take_lowest(&mut self) -> Option<u32> {
+        let index = self.first.trailing_zeros();
+        self.first &= self.first.checked_sub(1)?;
+        Some(index)
+    }
 
     fn standing(&self) -> Standing {
         if self.free > 0 { Standing::Started } else { Standing::Closed }

@@ -39,6 +39,7 @@ impl Peer {
     /// The first step: the peer itself, as far as the next block for its uplink goes.
     pub(crate) fn fetch_for_upload(&self) {
         // One of every line.
+        fetch::one(&self.next_round);
         fetch::one(&self.served);
         self.connections.fetch_for_upload();
         fetch::one(&self.policy);

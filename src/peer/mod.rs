@@ -71,7 +71,7 @@ use crate::wire::message::Message;
 #[derive(Clone, Debug)]
 #[repr(C, align(64))]
 pub struct Peer {
-    /// Kept between picks so that they allocate nothing. First, because where a peer may be absent this is what tells.
+    /// Kept between picks so that they allocate nothing.
     picked: Vec<BlockId>,
     next_round: Time,
     /// No connection's timer runs out before this; see `timers`.

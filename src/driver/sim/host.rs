@@ -45,8 +45,8 @@ pub(super) struct Host {
     /// What is verified on its disk; outlives a crash.
     pub(super) have: Bitfield,
     corrupt: BTreeMap<PieceIndex, BTreeSet<u32>>,
-    /// Present while the peer is.
-    pub(super) peer: Option<Peer>,
+    /// Present while the peer is. Behind a pointer, so that what tells whether it is there lies here.
+    pub(super) peer: Option<Box<Peer>>,
     pub(super) plan: PeerPlan,
 }
 
@@ -99,7 +99,6 @@ impl Host {
         fetch::one(&self.slots);
         fetch::one(&self.held_back);
         fetch::one(&self.have);
-        fetch::one(&self.peer);
     }
 
     /// Its peer, once it is known whether there is one.
@@ -116,7 +115,7 @@ impl Host {
         let Some(conn) = conn else { return };
         self.fetch_slot(conn);
         match expected {
-            Expected::Block(piece) if self.peer.as_ref().is_some_and(Peer::completes_pieces) => {
+            Expected::Block(piece) if self.peer.as_deref().is_some_and(Peer::completes_pieces) => {
                 fetch::all(&self.fars);
                 fetch::at(self.have.words(), piece.0 as usize / 64);
             }
@@ -131,13 +130,13 @@ impl Host {
 
     /// A peer begins a stay on this host.
     pub(super) fn arrive(&mut self, peer: Peer, now: Time) {
-        self.peer = Some(peer);
+        self.peer = Some(Box::new(peer));
         self.uplink = Uplink::new(self.plan.upload);
         self.downlink = Downlink::new(self.plan.download, now);
     }
 
     /// The stay is over: memory, connections and links are gone, the disk remains.
-    pub(super) fn depart(&mut self) -> Option<Peer> {
+    pub(super) fn depart(&mut self) -> Option<Box<Peer>> {
         self.stay += 1;
         self.in_service = None;
         self.service = self.service.wrapping_add(1);
@@ -255,7 +254,7 @@ impl Host {
 
     /// Whether it is now time to leave of its own will, and how long to wait with it.
     pub(super) fn wants_to_leave(&self, now: Time, content: u64) -> Option<Span> {
-        let complete = self.peer.as_ref().is_some_and(Peer::is_complete);
+        let complete = self.peer.as_deref().is_some_and(Peer::is_complete);
         if self.leaving || !complete {
             return None;
         }

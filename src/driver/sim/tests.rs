@@ -39,7 +39,7 @@ fn steps(world: &mut World, count: usize) -> Vec<Record> {
 }
 
 fn peers(world: &World) -> impl Iterator<Item = &Peer> {
-    world.hosts.iter().filter_map(|host| host.peer.as_ref())
+    world.hosts.iter().filter_map(|host| host.peer.as_deref())
 }
 
 #[test]

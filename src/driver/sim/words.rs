@@ -75,9 +75,9 @@ pub(super) struct Words {
     crowded: bool,
 }
 
-/// No more than so many wait: fewer than what [`Peer::is_crowded`](crate::peer::Peer::is_crowded) leaves room for, and few
-/// to look through.
-const MOST: usize = 32;
+/// No more than so many wait: fewer than what [`Peer::is_crowded`](crate::peer::Peer::is_crowded) leaves room for, few to
+/// look through, and little memory a host.
+const MOST: usize = 16;
 
 impl Words {
     /// Whether a word that sets out now may wait here.

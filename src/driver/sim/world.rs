@@ -293,7 +293,7 @@ impl World {
     /// Hands one input to a peer and carries out what it wants done; what that gives it to hear at once is in `inputs`.
     fn perform(&mut self, peer: PeerIndex, input: Input) {
         let now = self.now;
-        let Some(state) = self.hosts[peer.0 as usize].peer.as_mut() else { return };
+        let Some(state) = self.hosts[peer.0 as usize].peer.as_deref_mut() else { return };
         let mut actions = std::mem::take(&mut self.actions);
         state.handle(now, input, &mut actions);
         for action in actions.drain(..) {
@@ -342,7 +342,7 @@ impl World {
     fn set_timer(&mut self, peer: PeerIndex) {
         let now = self.now;
         let host = self.host_mut(peer);
-        let deadline = host.peer.as_ref().and_then(Peer::deadline);
+        let deadline = host.peer.as_deref().and_then(Peer::deadline);
         let Some(at) = deadline.map(|deadline| deadline.at.max(now)).filter(|at| *at < Time::NEVER) else {
             return;
         };
@@ -359,7 +359,7 @@ impl World {
         }
         self.host_mut(peer).timer_at = None;
         let due =
-            self.host(peer).peer.as_ref().and_then(Peer::deadline).is_some_and(|due| due.at <= self.now);
+            self.host(peer).peer.as_deref().and_then(Peer::deadline).is_some_and(|due| due.at <= self.now);
         if due {
             self.input(peer, Input::Timeout);
         } else {

@@ -71,7 +71,8 @@ pub(super) struct Progress {
     blocks: Blocks,
     /// Started pieces with a free block, in no order.
     open: Vec<PieceIndex>,
-    /// Per connection, the piece it was asked for last, very likely that of its next block too, and its slot; a hint.
+    /// Per connection, the piece it was asked for last, very likely that of its next block too, and its slot; a hint, and
+    /// empty where a piece has one block.
     latest: Vec<(PieceIndex, u32)>,
     unverified_bytes: u64,
 }
@@ -247,7 +248,9 @@ impl Progress {
     ) -> Taken {
         let started = self.slot_of.get(piece);
         let slot = started.unwrap_or_else(|| self.start(piece));
-        self.note_latest(conn, piece, slot);
+        if self.stride > 1 {
+            self.note_latest(conn, piece, slot);
+        }
         let state = &mut self.slots[slot];
         let taken = want.min(state.free as usize);
         debug_assert!(taken > 0, "nothing to request of piece {piece}");

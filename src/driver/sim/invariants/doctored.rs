@@ -65,7 +65,7 @@ pub(super) fn pretend(world: &mut World, peer: PeerIndex, event: Event) -> bool 
 /// The state of a peer that is here; the invariants will look at it.
 pub(super) fn patient(world: &mut World, index: PeerIndex) -> &mut Peer {
     world.touched.push(index);
-    world.hosts[index.0 as usize].peer.as_mut().expect("a peer that is here")
+    world.hosts[index.0 as usize].peer.as_deref_mut().expect("a peer that is here")
 }
 
 /// Some connection, with both of its ends open, that is `ill`: asked of its own end and the other one.
@@ -75,7 +75,7 @@ pub(super) fn find(
 ) -> Option<(PeerIndex, ConnId)> {
     let mut connections = world.everybody().flat_map(|index| {
         let peer = world.host(index).peer.iter();
-        peer.flat_map(Peer::connections).map(move |(conn, _)| (index, conn))
+        peer.flat_map(|peer| peer.connections()).map(move |(conn, _)| (index, conn))
     });
     connections.find(|(index, conn)| world.ends(*index, *conn).is_some_and(|[own, other]| ill(own, other)))
 }

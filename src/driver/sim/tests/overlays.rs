@@ -51,7 +51,7 @@ fn a_peer_that_comes_back_after_a_crash_finds_its_neighbours_again() {
                 }
             }
             let newcomer = &world.hosts[6];
-            let lacks = newcomer.peer.as_ref().is_some_and(|peer| !peer.is_complete());
+            let lacks = newcomer.peer.as_deref().is_some_and(|peer| !peer.is_complete());
             // The longest path takes 80 ms there and back.
             if lacks && world.now.since(arrived) > Span::from_secs(1) {
                 assert_eq!(newcomer.links().count(), 6, "random seed {random_seed}, {}", world.now);

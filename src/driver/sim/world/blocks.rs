@@ -15,7 +15,7 @@ impl World {
             return;
         }
         let mut actions = std::mem::take(&mut self.actions);
-        let state = self.host_mut(peer).peer.as_mut();
+        let state = self.host_mut(peer).peer.as_deref_mut();
         let next = state.and_then(|state| state.next_upload(now, &|_| true, &mut actions));
         for action in actions.drain(..) {
             self.carry_out(peer, action);

@@ -68,7 +68,7 @@ impl World {
 
     /// Hands over what has come, where it may make a difference to what this input brings about.
     pub(super) fn note_haves_for(&mut self, peer: PeerIndex, input: &Input) {
-        let state = self.hosts[peer.0 as usize].peer.as_ref();
+        let state = self.hosts[peer.0 as usize].peer.as_deref();
         if self.codec.is_some() || state.is_none_or(|state| state.asks_for_haves(input)) {
             self.note_haves(peer);
         }
@@ -80,7 +80,7 @@ impl World {
         if inbox.is_empty() {
             return;
         }
-        if let Some(state) = self.hosts[peer.0 as usize].peer.as_mut()
+        if let Some(state) = self.hosts[peer.0 as usize].peer.as_deref_mut()
             && self.codec.is_none()
             && !state.minds_the_order_of_haves()
         {
@@ -99,7 +99,7 @@ impl World {
         self.take_due(peer, &mut due);
         self.put_in_order(peer, &mut due);
         self.effort.haves += due.len() as u64;
-        if let Some(state) = self.hosts[peer.0 as usize].peer.as_mut() {
+        if let Some(state) = self.hosts[peer.0 as usize].peer.as_deref_mut() {
             let heeded = state.heeded_haves();
             // What has to be bytes in between is not only noted.
             if self.codec.is_none() && !due.iter().any(|have| heeded.contains(have.conn)) {
@@ -131,7 +131,7 @@ impl World {
         let mut actions = std::mem::take(&mut self.actions);
         for Have { at, conn, piece } in due.iter().copied() {
             let message = self.in_transit(Message::Have(piece));
-            let Some(state) = self.host_mut(peer).peer.as_mut() else { continue };
+            let Some(state) = self.host_mut(peer).peer.as_deref_mut() else { continue };
             state.handle(at, Input::Received { conn, message }, &mut actions);
             debug_assert!(actions.is_empty() || at == self.now, "peer {peer} acts on a HAVE too late");
             for action in actions.drain(..) {
@@ -151,7 +151,7 @@ impl World {
 
     /// Sees to it that the peer is woken for the HAVEs under way that it would act on.
     pub(super) fn heed_haves(&mut self, peer: PeerIndex) {
-        let Some(state) = self.hosts[peer.0 as usize].peer.as_ref() else { return };
+        let Some(state) = self.hosts[peer.0 as usize].peer.as_deref() else { return };
         let (inbox, queue) = (&mut self.inboxes[peer.0 as usize], &mut self.queue);
         let host = &self.hosts[peer.0 as usize];
         inbox.heed(state.heeded_haves(), |have| {

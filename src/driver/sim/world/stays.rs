@@ -61,7 +61,7 @@ impl World {
 
     /// Gives up, unless it has everything by now.
     pub(super) fn abort(&mut self, peer: PeerIndex, stay: u32) {
-        if self.is_here(peer, stay) && !self.host(peer).peer.as_ref().is_some_and(Peer::is_complete) {
+        if self.is_here(peer, stay) && !self.host(peer).peer.as_deref().is_some_and(Peer::is_complete) {
             self.leave(peer, stay);
         }
     }
@@ -74,7 +74,7 @@ impl World {
         self.note_haves(peer);
         let now = self.now;
         let mut actions = Vec::new();
-        if let Some(state) = self.host_mut(peer).peer.as_mut() {
+        if let Some(state) = self.host_mut(peer).peer.as_deref_mut() {
             state.handle(now, Input::Leave, &mut actions);
         }
         for action in actions {
@@ -94,7 +94,7 @@ impl World {
     /// Records what the peers that are still here add up to: the run is over.
     pub(in crate::driver::sim) fn finish(&mut self) {
         for peer in self.everybody() {
-            if let Some(totals) = self.host(peer).peer.as_ref().map(Peer::totals) {
+            if let Some(totals) = self.host(peer).peer.as_deref().map(Peer::totals) {
                 self.record(peer, event::Event::Totals(totals));
             }
         }

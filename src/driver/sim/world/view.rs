@@ -24,7 +24,7 @@ impl World {
     }
 
     fn open_end(&self, index: PeerIndex, conn: ConnId) -> Option<OpenEnd<'_>> {
-        let peer = self.host(index).peer.as_ref()?;
+        let peer = self.host(index).peer.as_deref()?;
         Some(OpenEnd { peer, view: peer.connection(conn)?, index, conn })
     }
 

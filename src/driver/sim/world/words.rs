@@ -63,7 +63,7 @@ impl World {
             self.note_haves_for(peer, &input);
             return self.perform(peer, input);
         }
-        let Some(state) = self.hosts[peer.0 as usize].peer.as_mut() else { return };
+        let Some(state) = self.hosts[peer.0 as usize].peer.as_deref_mut() else { return };
         let mut actions = std::mem::take(&mut self.actions);
         state.handle(key.at(), input, &mut actions);
         if state.is_crowded() {
@@ -78,7 +78,7 @@ impl World {
 
     /// Sees to it that the peer is woken for the words under way that it would act on.
     pub(super) fn heed_words(&mut self, peer: PeerIndex) {
-        let Some(state) = self.hosts[peer.0 as usize].peer.as_ref() else { return };
+        let Some(state) = self.hosts[peer.0 as usize].peer.as_deref() else { return };
         let (words, queue) = (&mut self.words[peer.0 as usize], &mut self.queue);
         words.be_unmoved(state.unmoved(), |key| queue.insert(key, Event::Word { peer }));
         if state.is_crowded() {

@@ -77,7 +77,7 @@ fn the_architecture_lists_the_modules_in_their_order() {
 fn the_architecture_names_modules_that_exist() {
     let architecture = read("ARCHITECTURE.md");
     let quoted = architecture.split('`').skip(1).step_by(2).filter(|quoted| quoted.contains("::"));
-    // A method or a field, `Options::have_events`, names no module.
+    // A method or a field, `Options::nothing_waits`, names no module.
     let quoted = quoted.filter(|quoted| quoted.starts_with(char::is_lowercase));
     let mut modules = 0;
     for path in quoted {

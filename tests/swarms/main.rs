@@ -111,6 +111,6 @@ fn a_have_that_is_an_event_of_its_own_changes_nothing() {
     each(0..SWARMS / 10, |seed| {
         let (scenario, options) = sampler::scenario(seed);
         let noted = run(&scenario, &options).1;
-        same(seed, &noted, &run(&scenario, &Options { have_events: true, ..options }).1);
+        same(seed, &noted, &run(&scenario, &Options { nothing_waits: true, ..options }).1);
     });
 }

@@ -44,7 +44,7 @@ pub struct Options {
     /// Every message is encoded and decoded on its way, as on a socket.
     pub through_codec: bool,
     /// One event per HAVE and per word. Slower, and the same records.
-    pub have_events: bool,
+    pub nothing_waits: bool,
 }
 
 /// Runs `scenario` with `random_seed` in virtual time. Records come in the order of their time.

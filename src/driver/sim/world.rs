@@ -117,9 +117,9 @@ impl World {
         let peers = population.peers.len() as u32;
         let paths = Paths::new(&options.fault, &population.peers, random_seed);
         let mut world = World {
-            have_events: options.have_events,
+            have_events: options.nothing_waits,
             // Where a request may be answered at once, or has to be bytes in between, it is an event.
-            words_wait: !options.have_events && !options.through_codec && !scenario.policy.fast_extension,
+            words_wait: !options.nothing_waits && !options.through_codec && !scenario.policy.fast_extension,
             now: Time::ZERO,
             position: Key::start_of(Time::ZERO),
             layout,

@@ -35,8 +35,8 @@ fn a_request_too_many_is_refused_at_the_same_moment_whether_requests_wait_or_not
     let file = from_text(Path::new("crowded.toml"), CROWDED.to_owned(), &Overrides::default());
     let scenario = file.expect("a scenario without a mistake").cases.swap_remove(0).scenario;
     for random_seed in 1..3 {
-        let of = |have_events| {
-            let options = Options { have_events, ..Options::default() };
+        let of = |nothing_waits| {
+            let options = Options { nothing_waits, ..Options::default() };
             let mut records: Vec<Record> = Vec::new();
             let outcome = run(&scenario, random_seed, &options, &mut records, &Control::default());
             outcome.unwrap_or_else(|error| panic!("random seed {random_seed}: {error}"));

@@ -3,13 +3,16 @@
 //! A piece is started while any of its blocks is requested or received. Its blocks live in a slot that the next
 //! started piece uses again, so that nothing is allocated once a peer has reached its usual number of them.
 
+mod ahead;
+mod slot;
+
 use smallvec::SmallVec;
 
 use super::blocks::{Block, Blocks};
 use super::slots::SlotTable;
-use crate::fetch;
 use crate::id::{BlockId, ConnId, PieceIndex};
 use crate::torrent::layout::Layout;
+use slot::{NO_PIECE, NONE, Slot};
 
 /// A piece as the choice of the next one sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,30 +80,6 @@ pub(super) struct Progress {
     unverified_bytes: u64,
 }
 
-/// So many open pieces are asked for ahead of a pick, which often looks at all of them. By then the processor sees where the
-/// rest lies.
-const SCANNED: usize = 128;
-
-/// Half a cache line, so that none lies across two.
-#[derive(Clone, Copy, Debug)]
-#[repr(align(32))]
-struct Slot {
-    /// Bit `i`: block `i` of the first 64 is free.
-    first: u64,
-    /// [`NO_PIECE`] while vacant.
-    piece: PieceIndex,
-    blocks: u32,
-    free: u32,
-    requested: u32,
-    received_bytes: u32,
-    /// Position in [`Progress::open`] while a block is free; the next vacant slot while vacant.
-    position: u32,
-}
-
-const NO_PIECE: PieceIndex = PieceIndex(u32::MAX);
-/// The end of the vacant slots.
-const NONE: u32 = u32::MAX;
-
 impl Progress {
     pub(super) fn new(layout: Layout) -> Progress {
         let last = PieceIndex(layout.pieces().saturating_sub(1));
@@ -120,42 +99,6 @@ impl Progress {
             latest: Vec::new(),
             unverified_bytes: 0,
         }
-    }
-
-    /// What a connection's next request is chosen from, and where the next piece that is started will keep its blocks.
-    pub(super) fn fetch_state(&self, conn: Option<ConnId>) {
-        fetch::all(&self.open[..self.open.len().min(SCANNED)]);
-        if self.vacant != NONE {
-            self.fetch_slot(self.vacant as usize);
-        }
-        if let Some(conn) = conn {
-            fetch::at(&self.latest, conn.0 as usize);
-        }
-    }
-
-    /// Where the piece that the connection was asked for last keeps its blocks; to be called some time after
-    /// [`fetch_state`](Self::fetch_state).
-    pub(super) fn fetch_latest(&self, conn: ConnId) {
-        if let Some(&(piece, slot)) = self.latest.get(conn.0 as usize) {
-            self.slot_of.fetch(piece);
-            self.fetch_slot(slot as usize);
-        }
-    }
-
-    fn fetch_slot(&self, slot: usize) {
-        fetch::at(&self.slots, slot);
-        self.blocks.fetch(slot * self.stride, self.stride);
-    }
-
-    /// Where this piece keeps its blocks; to be called some time after [`fetch_piece`](Self::fetch_piece).
-    pub(super) fn fetch_blocks(&self, piece: PieceIndex) {
-        if let Some(slot) = self.slot_of.get(piece) {
-            self.fetch_slot(slot);
-        }
-    }
-
-    pub(super) fn fetch_piece(&self, piece: PieceIndex) {
-        self.slot_of.fetch(piece);
     }
 
     /// Started pieces, those that wait for their verdict included.
@@ -443,32 +386,4 @@ fn bits(mut word: u64) -> impl Iterator<Item = u32> {
             bit
         })
     })
-}
-
-impl Slot {
-    const VACANT: Slot = Slot {
-        first: 0,
-        piece: NO_PIECE,
-        blocks: 0,
-        free: 0,
-        requested: 0,
-        received_bytes: 0,
-        position: NONE,
-    };
-
-    /// Takes the lowest free bit, if one of the first 64 blocks is free.
-    #[inline]
-    fn take_lowest(&mut self) -> Option<u32> {
-        let index = self.first.trailing_zeros();
-        self.first &= self.first.checked_sub(1)?;
-        Some(index)
-    }
-
-    fn standing(&self) -> Standing {
-        if self.free > 0 { Standing::Started } else { Standing::Closed }
-    }
-
-    fn is_complete(&self) -> bool {
-        self.free + self.requested == 0
-    }
 }

@@ -4,8 +4,8 @@
 use crate::id::ConnId;
 use crate::peer::Peer;
 
-/// What a peer does nothing about, as of its last input. Of connections from number 64 on it knows nothing: there
-/// everything may move it.
+/// What a peer does nothing about, as of its last input. Of connections from number 64 on it knows nothing: what it says
+/// of single ones, it says of none of those.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unmoved {
     /// Every slot is taken by somebody who wants it, or there never is one.
@@ -32,7 +32,7 @@ impl Unmoved {
         self.slots_taken && is_none_of(self.unchoked, conn)
     }
 
-    /// Whether nothing will be asked of this one when it unchokes us.
+    /// Whether nothing will be asked of this one when it unchokes us: we are interested in everybody who has what we lack.
     pub fn by_unchoke(self, conn: ConnId) -> bool {
         is_none_of(self.interesting, conn)
     }

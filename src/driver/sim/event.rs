@@ -66,7 +66,7 @@ pub(super) enum Event {
 impl Event {
     /// To whom it happens, where that is known without a look at anything else.
     //
-    // Every variant has it at the same place: this is a load, and no branch on what nobody predicts.
+    // Each has it at the same place, as layouts are now: hardly more than a load, and no branch on what nobody predicts.
     #[inline]
     pub(super) fn peer(&self) -> Option<PeerIndex> {
         match *self {

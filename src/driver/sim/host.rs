@@ -30,6 +30,8 @@ pub(super) struct Host {
     pub(super) leaving: bool,
     /// When the next `Event::Timer` of this stay is scheduled.
     pub(super) timer_at: Option<Time>,
+    /// Present while the peer is. Behind a pointer, so that what tells whether it is there lies here.
+    pub(super) peer: Option<Box<Peer>>,
     /// Bytes that left over all stays.
     pub(super) uploaded: u64,
     /// The connection behind each of the peer's numbers.
@@ -45,8 +47,6 @@ pub(super) struct Host {
     /// What is verified on its disk; outlives a crash.
     pub(super) have: Bitfield,
     corrupt: BTreeMap<PieceIndex, BTreeSet<u32>>,
-    /// Present while the peer is. Behind a pointer, so that what tells whether it is there lies here.
-    pub(super) peer: Option<Box<Peer>>,
     pub(super) plan: PeerPlan,
 }
 
@@ -259,5 +259,22 @@ impl Host {
             return None;
         }
         self.plan.leaves_after(self.stay, now, self.uploaded, content)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::mem::offset_of;
+
+    #[test]
+    fn what_every_event_looks_at_fills_four_lines() {
+        let lines = [
+            offset_of!(Host, peer),
+            offset_of!(Host, slots),
+            offset_of!(Host, held_back),
+            offset_of!(Host, have),
+        ];
+        assert_eq!(lines.map(|offset| offset / fetch::LINE), [0, 1, 2, 3], "one of each is asked for");
     }
 }

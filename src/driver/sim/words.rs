@@ -1,7 +1,7 @@
 //! Words on their way to a host: small messages that change nothing there but its notes.
 //!
 //! A request to a peer whose uplink is busy only takes its place in a queue; interest in a peer whose slots are all taken,
-//! and an unchoke by somebody who has nothing the other lacks, are only noted. So none of them is an event: it waits here
+//! its loss by one who has none of them, and an unchoke by somebody who has nothing the other lacks, are only noted. So none of them is an event: it waits here
 //! until its receiver is stepped for another reason, and is handed over first then, with the time at which it came. Only
 //! where things change so that it would do something about a word under way, the receiver is woken for it. That gives the
 //! same records as one event per word. Where many words are under way, or the receiver has nearly as many requests queued
@@ -82,13 +82,12 @@ const MOST: usize = 16;
 impl Words {
     /// Whether a word that sets out now may wait here.
     pub(super) fn may_wait(&self, conn: ConnId, saying: Saying) -> bool {
-        let refusable = self.crowded && matches!(saying, Saying::Request(_));
-        self.waiting.len() < MOST && !refusable && self.is_only_noted(conn, saying)
+        self.waiting.len() < MOST && self.is_only_noted(conn, saying)
     }
 
     fn is_only_noted(&self, conn: ConnId, saying: Saying) -> bool {
         match saying {
-            Saying::Request(_) => self.busy,
+            Saying::Request(_) => self.busy && !self.crowded,
             Saying::Interested => self.unmoved.by_interest(),
             Saying::NotInterested => self.unmoved.by_loss_of_interest(conn),
             Saying::Unchoke => self.unmoved.by_unchoke(conn),
@@ -103,9 +102,12 @@ impl Words {
         self.waiting.insert(self.waiting.len() - later, Word { key, conn, saying, woken: false });
     }
 
-    /// No further request may wait until the host is gone.
-    pub(super) fn crowd(&mut self) {
-        self.crowded = true;
+    /// No request may wait any more until the host is gone; `wake` as below. To be called when none is left that has come:
+    /// a host is not woken for what has passed.
+    pub(super) fn crowd(&mut self, wake: impl FnMut(Key)) {
+        if !std::mem::replace(&mut self.crowded, true) {
+            self.heed(wake);
+        }
     }
 
     /// The uplink serves something from now on.
@@ -237,7 +239,11 @@ mod tests {
         assert!(!waits(&words, REQUEST));
         while words.next_due(key(1)).is_some() {}
         assert!(waits(&words, REQUEST));
-        words.crowd();
+        words.post(key(1), ConnId(0), REQUEST);
+        let mut woken = Vec::new();
+        words.crowd(|key| woken.push(key));
+        assert_eq!(woken, [key(1)], "it may be refused when it comes");
+        words.crowd(|key| panic!("woken again for {key:?}"));
         assert!(!waits(&words, REQUEST));
         words.clear();
         words.be_busy();

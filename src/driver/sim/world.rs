@@ -118,7 +118,7 @@ impl World {
         let paths = Paths::new(&options.fault, &population.peers, random_seed);
         let mut world = World {
             have_events: options.nothing_waits,
-            // Where a request may be answered at once, or has to be bytes in between, it is an event.
+            // Where a request may be answered at once, or words have to be bytes in between, all of them are events.
             words_wait: !options.nothing_waits && !options.through_codec && !scenario.policy.fast_extension,
             now: Time::ZERO,
             position: Key::start_of(Time::ZERO),

@@ -35,7 +35,7 @@ use order::{Order, rank};
 use progress::{Change, Progress, Standing};
 use retries::Retries;
 
-/// The picker of one peer. Its fields lie in this order, so that all of its memory can be [asked for](Picker::fetch) from the
+/// The picker of one peer. Its fields lie in this order, so that all of its memory can be asked for (`ahead`) from the
 /// first one on.
 #[derive(Clone, Debug)]
 #[repr(C)]

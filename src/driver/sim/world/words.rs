@@ -6,7 +6,7 @@ use crate::driver::sim::host::Far;
 use crate::driver::sim::words::{Saying, Word};
 use crate::driver::sim::world::World;
 use crate::id::{ConnId, PeerIndex};
-use crate::peer::Input;
+use crate::peer::{Input, Peer};
 
 impl World {
     /// A peer says something small to another.
@@ -43,8 +43,13 @@ impl World {
     /// else happens to the peer or to its ends of connections.
     #[inline]
     pub(super) fn take_words(&mut self, peer: PeerIndex) {
+        let mut some = false;
         while let Some(word) = self.words[peer.0 as usize].next_due(self.position) {
             self.take_word(peer, word);
+            some = true;
+        }
+        if some {
+            self.heed_crowd(peer);
         }
     }
 
@@ -66,9 +71,6 @@ impl World {
         let Some(state) = self.hosts[peer.0 as usize].peer.as_deref_mut() else { return };
         let mut actions = std::mem::take(&mut self.actions);
         state.handle(key.at(), input, &mut actions);
-        if state.is_crowded() {
-            self.words[peer.0 as usize].crowd();
-        }
         debug_assert!(actions.is_empty(), "peer {peer} does something about {saying:?}: {actions:?}");
         for action in actions.drain(..) {
             self.carry_out(peer, action);
@@ -81,8 +83,15 @@ impl World {
         let Some(state) = self.hosts[peer.0 as usize].peer.as_deref() else { return };
         let (words, queue) = (&mut self.words[peer.0 as usize], &mut self.queue);
         words.be_unmoved(state.unmoved(), |key| queue.insert(key, Event::Word { peer }));
-        if state.is_crowded() {
-            words.crowd();
+        self.heed_crowd(peer);
+    }
+
+    /// Where the next request may be one too many, each comes as an event: it is refused at its own time.
+    #[inline]
+    fn heed_crowd(&mut self, peer: PeerIndex) {
+        if self.host(peer).peer.as_deref().is_some_and(Peer::is_crowded) {
+            let queue = &mut self.queue;
+            self.words[peer.0 as usize].crowd(|key| queue.insert(key, Event::Word { peer }));
         }
     }
 

@@ -23,6 +23,14 @@ pub fn at<T>(values: &[T], index: usize) {
     prefetch_index(values, index);
 }
 
+/// Every line of something that begins with `first` and takes so many bytes.
+#[inline]
+pub fn from(first: &u32, bytes: usize) {
+    for line in 0..=bytes / LINE {
+        prefetch_index(slice::from_ref(first), line * (LINE / size_of::<u32>()));
+    }
+}
+
 /// Every line of these.
 #[inline]
 pub fn all<T>(values: &[T]) {

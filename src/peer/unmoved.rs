@@ -43,6 +43,7 @@ fn is_none_of(connections: u64, conn: ConnId) -> bool {
 }
 
 impl Peer {
+    /// What it does nothing about until its next input.
     pub fn unmoved(&self) -> Unmoved {
         let (interested, unchoked) = (&self.connections.interested, &self.connections.unchoked);
         let taken = |slots| unchoked.count() >= slots && unchoked.is_subset_of(interested);

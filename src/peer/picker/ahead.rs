@@ -1,7 +1,5 @@
 //! What the next pick and the next block will touch, asked for before they come ([`crate::fetch`]).
 
-use std::slice;
-
 use super::Picker;
 use crate::fetch;
 use crate::id::{ConnId, PieceIndex};
@@ -9,10 +7,7 @@ use crate::id::{ConnId, PieceIndex};
 impl Picker {
     /// The picker itself, of which a pick looks at nearly everything.
     pub(crate) fn fetch(&self) {
-        let begin = slice::from_ref(&self.verified);
-        for line in 0..=size_of::<Picker>() / fetch::LINE {
-            fetch::at(begin, line * (fetch::LINE / size_of::<u32>()));
-        }
+        fetch::from(&self.verified, size_of::<Picker>());
     }
 
     /// What the next pick will look at, as far as that is known.

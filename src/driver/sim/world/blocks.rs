@@ -23,7 +23,7 @@ impl World {
         self.actions = actions;
         let Some((conn, block)) = next else {
             self.host_mut(peer).uplink.rest();
-            self.rest(peer);
+            self.heed_requests(peer);
             return;
         };
         let Some((link, side)) = self.host(peer).link(conn) else { return };

@@ -96,7 +96,7 @@ impl World {
     }
 
     /// The uplink has nothing to do: the peer is woken for the requests under way.
-    pub(super) fn rest(&mut self, peer: PeerIndex) {
+    pub(super) fn heed_requests(&mut self, peer: PeerIndex) {
         let queue = &mut self.queue;
         self.words[peer.0 as usize].be_idle(|key| queue.insert(key, Event::Word { peer }));
     }

@@ -265,6 +265,7 @@ impl Course {
     }
 }
 
+/// The pieces that somebody holds.
 fn held_somewhere(holders: &[u32]) -> Bitfield {
     let mut held = Bitfield::empty(holders.len() as u32);
     for (piece, _) in (0..).zip(holders).filter(|(_, count)| **count > 0) {

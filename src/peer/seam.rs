@@ -307,6 +307,14 @@ impl PartialEq for ConnSet {
 
 impl Eq for ConnSet {}
 
+impl FromIterator<ConnId> for ConnSet {
+    fn from_iter<I: IntoIterator<Item = ConnId>>(conns: I) -> ConnSet {
+        let mut set = ConnSet::default();
+        conns.into_iter().for_each(|conn| set.insert(conn));
+        set
+    }
+}
+
 /// When `handle(now, Input::Timeout, …)` is due, and why (for traces and for tests).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline {

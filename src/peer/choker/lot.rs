@@ -70,9 +70,3 @@ pub(super) fn rank<K: Ord + Copy>(
     rng.shuffle(entries);
     entries.sort_by_key(|(key, _)| *key);
 }
-
-pub(super) fn set(conns: impl Iterator<Item = ConnId>) -> ConnSet {
-    let mut set = ConnSet::default();
-    conns.for_each(|conn| set.insert(conn));
-    set
-}

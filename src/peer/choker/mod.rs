@@ -238,7 +238,7 @@ impl<'a, C: Candidates> Situation<'a, C> {
     /// Unchoked since the last round: too early to choke them again.
     fn fresh(&self) -> ConnSet {
         let is_fresh = |conn: &ConnId| self.candidates.unchoked_at(*conn) > self.last_round;
-        lot::set(self.unchoked.iter().filter(is_fresh))
+        self.unchoked.iter().filter(is_fresh).collect()
     }
 
     /// Draws up to `count` of `from`, each as likely.

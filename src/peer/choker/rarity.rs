@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 
 use smallvec::SmallVec;
 
-use super::{Candidates, Rule, Situation, lot};
+use super::{Candidates, Rule, Situation};
 use crate::id::{ConnId, PieceIndex};
 use crate::peer::policy::Policy;
 use crate::peer::seam::ConnSet;
@@ -91,7 +91,7 @@ impl Rarity {
     }
 
     fn optimistic(&self) -> ConnSet {
-        lot::set(self.optimistic.iter().copied())
+        self.optimistic.iter().copied().collect()
     }
 
     fn remember(&mut self, optimistic: &ConnSet) {

@@ -10,7 +10,7 @@ use std::cmp::Reverse;
 
 use smallvec::SmallVec;
 
-use super::{Candidates, Rule, Situation, lot};
+use super::{Candidates, Rule, Situation};
 use crate::id::ConnId;
 use crate::peer::policy::Policy;
 use crate::peer::seam::ConnSet;
@@ -79,7 +79,7 @@ impl Rule for ServiceTime {
         situation.rank(&mut kept, rng);
         // The fresh ones are the latest unchoked and so the first.
         kept.truncate((self.slots - draws.min(self.slots)).max(fresh));
-        self.draw(&lot::set(kept.iter().map(|(_, conn)| *conn)), situation, rng)
+        self.draw(&kept.iter().map(|(_, conn)| *conn).collect(), situation, rng)
     }
 
     fn fill(&mut self, situation: &Situation<'_, impl Candidates>, rng: &mut Stream) -> ConnSet {

@@ -61,14 +61,14 @@ impl TitForTat {
         rng: &mut Stream,
     ) -> ConnSet {
         let mut best = self.best(situation, situation.interested, self.regular, rng);
-        let fresh_outside = fresh.without(&lot::set(best.iter().copied())).count() as usize;
+        let fresh_outside = fresh.without(&best.iter().copied().collect()).count() as usize;
         while best.len() + fresh_outside > self.slots {
             match best.iter().rposition(|chosen| !fresh.contains(*chosen)) {
                 Some(weakest) => best.remove(weakest),
                 None => break,
             };
         }
-        lot::set(best.into_iter())
+        best.into_iter().collect()
     }
 
     /// Up to `count` of those that earn a regular slot, best first.
@@ -116,7 +116,7 @@ impl TitForTat {
 
     /// Those that hold a slot by lot that does not become open before a round.
     fn lots(&self, round: u64) -> ConnSet {
-        lot::set(self.by_lot.iter().filter(|lot| lot.until >= round).map(|lot| lot.conn))
+        self.by_lot.iter().filter(|lot| lot.until >= round).map(|lot| lot.conn).collect()
     }
 
     /// A slot that somebody keeps for want of another one stays open.
@@ -142,7 +142,7 @@ impl Rule for TitForTat {
         ranked.extend(settled.iter().map(|conn| (order(conn), conn)));
         situation.rank(&mut ranked, rng);
         ranked.truncate(self.slots - by_merit.count() as usize);
-        let mut by_lot = lot::set(ranked.iter().map(|(_, conn)| *conn));
+        let mut by_lot: ConnSet = ranked.iter().map(|(_, conn)| *conn).collect();
 
         let open = others.without(&settled);
         let (waiting, leaving) = (open.without(&situation.unchoked), open.intersection(&situation.unchoked));
@@ -161,7 +161,8 @@ impl Rule for TitForTat {
         let free = self.slots.saturating_sub(situation.unchoked.count() as usize);
         if free > 0 && !situation.waiting.is_empty() {
             let regular = self.regular.saturating_sub(by_merit.count() as usize).min(free);
-            let earned = lot::set(self.best(situation, &situation.waiting, regular, rng).into_iter());
+            let earned: ConnSet =
+                self.best(situation, &situation.waiting, regular, rng).into_iter().collect();
             let (others, left) = (situation.waiting.without(&earned), free - earned.count() as usize);
             by_merit.insert_all(&earned);
             by_lot.insert_all(&self.draw(situation, &others, left, rng));

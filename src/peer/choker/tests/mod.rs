@@ -131,7 +131,7 @@ struct Table<'a> {
 impl Table<'_> {
     fn new(candidates: &[Candidate]) -> Table<'_> {
         let set = |is: fn(&Candidate) -> bool| {
-            lot::set(candidates.iter().filter(|candidate| is(candidate)).map(|candidate| candidate.conn))
+            candidates.iter().filter(|candidate| is(candidate)).map(|candidate| candidate.conn).collect()
         };
         Table {
             candidates,

@@ -132,17 +132,17 @@ impl Connections {
     }
 
     /// Takes out of `waiting` the HAVEs that came before a time, on open connections; calls `new` for every piece that was
-    /// not known of its remote. Returns how many there were.
+    /// not known of its remote. Returns how many are left, all at the beginning and in their order.
     //
     // Most of what a simulated peer does: everything the loop needs is looked up before it.
     #[inline]
     pub(crate) fn note(
         &mut self,
-        waiting: &mut Vec<Have>,
+        waiting: &mut [Have],
         before: Time,
         ours: &Bitfield,
         mut new: impl FnMut(PieceIndex),
-    ) -> u64 {
+    ) -> usize {
         let (mut rows, holdings, ours) = (self.rows.bits(), &mut self.holdings[..], ours.words());
         let (mut from, mut kept) = (ConnSet::default(), 0);
         for place in 0..waiting.len() {
@@ -163,11 +163,9 @@ impl Connections {
                 new(have.piece);
             }
         }
-        let noted = waiting.len() - kept;
-        waiting.truncate(kept);
         debug_assert!(from.is_subset_of(&self.open), "HAVEs on {from:?}, of which some are closed");
         self.heard.insert_all(&from);
-        noted as u64
+        kept
     }
 
     /// The remote has announced all it has; `useful` of that we lack.

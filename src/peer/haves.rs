@@ -41,16 +41,17 @@ impl Peer {
     }
 
     /// Takes out of `waiting` what came before a time, and notes it: HAVEs on open connections that are not
-    /// [heeded](Peer::heeded_haves), for which [`handle`](Peer::handle) would do no more. Returns how many they were.
-    pub fn note_haves(&mut self, waiting: &mut Vec<Have>, before: Time) -> u64 {
+    /// [heeded](Peer::heeded_haves), for which [`handle`](Peer::handle) would do no more. Returns how many are left, all at
+    /// the beginning and in their order.
+    pub fn note_haves(&mut self, waiting: &mut [Have], before: Time) -> usize {
         let connections = self.connections.count();
-        let noted = match self.picker.counts_below(connections) {
+        let left = match self.picker.counts_below(connections) {
             Some(counts) => {
                 self.connections.note(waiting, before, &self.have, |piece| counts[piece.0 as usize] += 1)
             }
             None => self.connections.note(waiting, before, &self.have, |piece| self.picker.gained(piece)),
         };
-        self.totals.messages_received += noted;
-        noted
+        self.totals.messages_received += (waiting.len() - left) as u64;
+        left
     }
 }

@@ -9,7 +9,7 @@ mod connection;
 mod event;
 mod fault;
 mod host;
-mod inbox;
+mod inboxes;
 mod invariants;
 mod path;
 mod queue;

@@ -20,7 +20,7 @@ use crate::driver::course::Course;
 use crate::driver::sim::connection::{Connections, Delivery};
 use crate::driver::sim::event::{Event, Parcel, Parcels};
 use crate::driver::sim::host::Host;
-use crate::driver::sim::inbox::Inbox;
+use crate::driver::sim::inboxes::Inboxes;
 use crate::driver::sim::path::Paths;
 use crate::driver::sim::queue::{Key, Queue};
 use crate::driver::sim::words::{Saying, Words};
@@ -60,8 +60,7 @@ pub struct World {
     pub(super) random_seed: u64,
     pub(super) policy: Policy,
     pub(super) hosts: Vec<Host>,
-    /// Of every host.
-    inboxes: Vec<Inbox>,
+    inboxes: Inboxes,
     /// Of every host.
     words: Vec<Words>,
     /// Every HAVE wakes its receiver.
@@ -128,7 +127,7 @@ impl World {
             course: Course::new(&population.peers, layout, options.fault.longest_delay()),
             paths,
             addresses: population.peers.iter().map(|plan| (plan.virtual_addr, plan.index)).collect(),
-            inboxes: vec![Inbox::default(); population.peers.len()],
+            inboxes: Inboxes::new(population.peers.len()),
             words: vec![Words::default(); population.peers.len()],
             hosts: population.peers.into_iter().map(Host::new).collect(),
             connections: Connections::default(),

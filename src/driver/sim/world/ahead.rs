@@ -53,7 +53,7 @@ impl World {
         }
         let Some(peer) = event.peer() else { return };
         self.host(peer).fetch();
-        fetch::at(&self.inboxes, peer.0 as usize);
+        self.inboxes.fetch(peer);
         fetch::at(&self.words, peer.0 as usize);
     }
 
@@ -76,7 +76,7 @@ impl World {
         host.fetch_for(conn, what);
         self.course.fetch(index);
         if what.asks_for_haves() {
-            self.inboxes[index].fetch_waiting();
+            self.inboxes.fetch_waiting(peer);
         }
         let Some(state) = &host.peer else { return };
         state.fetch_for(conn, what);
@@ -95,7 +95,7 @@ impl World {
         let asking = self.words[index].waiting().iter().filter(|word| word.asked().is_some());
         asking.for_each(|word| state.fetch_rest_for_request(word.conn));
         if what.asks_for_haves() {
-            state.fetch_for_haves(self.inboxes[index].waiting(), what);
+            state.fetch_for_haves(self.inboxes.waiting(peer), what);
         }
         match what {
             Expected::Block(piece) => {

@@ -152,7 +152,7 @@ impl World {
         let (host, far) = (connection.end(side).host, connection.end(side.other()));
         let (remote, other) = (far.host, far.conn);
         self.host_mut(host).close(conn);
-        self.inboxes[host.0 as usize].forget(conn);
+        self.inboxes.forget(host, conn);
         self.words[host.0 as usize].forget(conn);
         if let Some(other) = other {
             self.host_mut(remote).lose(other);

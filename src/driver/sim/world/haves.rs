@@ -1,5 +1,7 @@
 //! HAVEs: told to many, heeded by few.
 
+use smallvec::SmallVec;
+
 use crate::driver::sim::connection::Delivery;
 use crate::driver::sim::event::Event;
 use crate::driver::sim::host::Host;
@@ -33,13 +35,20 @@ impl World {
     #[inline(never)]
     fn send_haves_evenly(&mut self, peer: PeerIndex, piece: PieceIndex, to: &ConnSet) {
         let (now, always) = (self.now, self.have_events);
-        let (inboxes, queue) = (&mut self.inboxes[..], &mut self.queue);
+        let (inboxes, queue) = (&mut self.inboxes, &mut self.queue);
+        let mut full: SmallVec<[PeerIndex; 8]> = SmallVec::new();
         for far in self.hosts[peer.0 as usize].fars(to) {
             let have = Have { at: now + far.latency, conn: far.conn, piece };
-            if inboxes[far.host.0 as usize].post(have) || always {
-                wake_for(queue, have, peer, far.host);
+            if inboxes.post(far.host, have) || always {
+                if always || inboxes.heeds(far.host, have.conn) {
+                    wake_for(queue, have, peer, far.host);
+                }
+                if inboxes.is_full(far.host) {
+                    full.push(far.host);
+                }
             }
         }
+        full.into_iter().for_each(|host| self.empty_inbox(host));
     }
 
     /// Each takes its own time, or is lost.
@@ -50,9 +59,22 @@ impl World {
                 continue;
             };
             let have = Have { at, conn: far.conn, piece };
-            if self.inboxes[far.host.0 as usize].post(have) || self.have_events {
-                wake_for(&mut self.queue, have, peer, far.host);
+            if self.inboxes.post(far.host, have) || self.have_events {
+                if self.have_events || self.inboxes.heeds(far.host, have.conn) {
+                    wake_for(&mut self.queue, have, peer, far.host);
+                }
+                if self.inboxes.is_full(far.host) {
+                    self.empty_inbox(far.host);
+                }
             }
+        }
+    }
+
+    /// Hands over what has come to a host that is to be stepped later, so that there is room for more.
+    fn empty_inbox(&mut self, host: PeerIndex) {
+        self.note_haves(host);
+        if self.inboxes.is_full(host) {
+            self.inboxes.make_room();
         }
     }
 
@@ -76,8 +98,8 @@ impl World {
 
     /// Hands over the HAVEs that came since the peer asked for them last, each with its own time.
     pub(super) fn note_haves(&mut self, peer: PeerIndex) {
-        let inbox = &mut self.inboxes[peer.0 as usize];
-        if inbox.is_empty() {
+        let waiting = self.inboxes.waiting_mut(peer);
+        if waiting.is_empty() {
             return;
         }
         if let Some(state) = self.hosts[peer.0 as usize].peer.as_deref_mut()
@@ -85,8 +107,11 @@ impl World {
             && !state.minds_the_order_of_haves()
         {
             // Whoever heeds a HAVE was woken for it when it came.
-            self.effort.haves += state.note_haves(inbox.waiting_mut(), self.now);
-            if !inbox.waiting().iter().any(|have| have.at == self.now) {
+            let left = state.note_haves(waiting, self.now);
+            self.effort.haves += (waiting.len() - left) as u64;
+            let is_order_asked = waiting[..left].iter().any(|have| have.at == self.now);
+            self.inboxes.leave(peer, left);
+            if !is_order_asked {
                 return;
             }
         }
@@ -117,7 +142,7 @@ impl World {
         let (now, position) = (self.now, self.position);
         let (host, queue) = (&self.hosts[peer.0 as usize], &self.queue);
         let has_come = |have: &Have| place(host, queue, peer, have) <= position;
-        self.inboxes[peer.0 as usize].take_due(now, has_come, due);
+        self.inboxes.take_due(peer, now, has_come, due);
     }
 
     fn put_in_order(&self, peer: PeerIndex, due: &mut [Have]) {
@@ -152,9 +177,9 @@ impl World {
     /// Sees to it that the peer is woken for the HAVEs under way that it would act on.
     pub(super) fn heed_haves(&mut self, peer: PeerIndex) {
         let Some(state) = self.hosts[peer.0 as usize].peer.as_deref() else { return };
-        let (inbox, queue) = (&mut self.inboxes[peer.0 as usize], &mut self.queue);
+        let (inboxes, queue) = (&mut self.inboxes, &mut self.queue);
         let host = &self.hosts[peer.0 as usize];
-        inbox.heed(state.heeded_haves(), |have| {
+        inboxes.heed(peer, state.heeded_haves(), |have| {
             let key = place(host, queue, peer, have);
             queue.insert(key, Event::Wake { peer, conn: have.conn });
         });

@@ -85,7 +85,7 @@ impl World {
 
     pub(super) fn depart(&mut self, peer: PeerIndex, end: event::Event) {
         self.record(peer, end);
-        self.inboxes[peer.0 as usize].clear();
+        self.inboxes.clear(peer);
         self.words[peer.0 as usize].clear();
         let totals = self.host_mut(peer).depart().map(|state| state.totals()).unwrap_or_default();
         self.record(peer, event::Event::Totals(totals));

@@ -37,7 +37,7 @@ impl World {
             None => from.view.last_sent_at() + connection.latency,
         };
         let index = to.index.0 as usize;
-        let noted = !self.inboxes[index].holds(to.conn) && !self.words[index].holds(to.conn);
+        let noted = !self.inboxes.holds(to.index, to.conn) && !self.words[index].holds(to.conn);
         arrives < self.now && noted && !connection.end(side).holds_back()
     }
 

@@ -64,7 +64,8 @@ fn sole_holders(peers: &[BoundPeer]) -> Option<Time> {
     let completers = peers.iter().filter(|peer| peer.completer).count();
     peers
         .iter()
-        .filter(|peer| completers > usize::from(peer.completer))
+        // Of whom nothing is needed, nobody waited for its arrival.
+        .filter(|peer| peer.sole > 0 && completers > usize::from(peer.completer))
         .map(|peer| peer.arrival + transfer(peer.sole, peer.upload))
         .max()
 }
@@ -175,6 +176,13 @@ mod tests {
         assert_eq!(last_completion(&[holder, other]), Some(Time::ZERO));
         let wanting = leecher(Time::ZERO, 500, None, None);
         assert_eq!(last_completion(&[holder, other, wanting]), Some(secs(50)));
+    }
+
+    #[test]
+    fn whoever_holds_nothing_alone_and_does_not_complete_may_come_after_the_last_completion() {
+        let early = leecher(Time::ZERO, 500, None, rate(800));
+        let late = BoundPeer { completer: false, ..leecher(secs(90), 500, None, None) };
+        assert_eq!(last_completion(&[seed(None, 500), early, late]), Some(secs(5)));
     }
 
     #[test]

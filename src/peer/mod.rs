@@ -212,6 +212,14 @@ impl Peer {
 
     /// The pieces it has, verified.
     pub fn have(&self) -> &Bitfield {
+    /// Something came on this connection that the driver hands over later, behind what must come before it: the
+    /// connection is not silent.
+    pub fn heard(&mut self, conn: ConnId, at: Time) {
+        if self.connections.open.contains(conn) {
+            self.connections.received(conn, at.max(self.connections.last_received_at(conn)));
+        }
+    }
+
         &self.have
     }
 

@@ -2,6 +2,7 @@
 
 mod hypercube;
 mod overlays;
+mod slow;
 mod stays;
 mod words;
 

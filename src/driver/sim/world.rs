@@ -238,7 +238,7 @@ impl World {
             }
             Parcel::Control { link, to, after, delivery } => {
                 self.take_words(self.connections[link].end(to).host);
-                self.control(link, to, after, delivery);
+                self.control((link, to), after, delivery, self.now);
                 self.connections.happened(link);
             }
             Parcel::Block { link, to, block, payload } => {

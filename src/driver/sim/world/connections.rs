@@ -11,6 +11,7 @@ use crate::event::CloseReason;
 use crate::id::{ConnId, PeerIndex};
 use crate::link::Uplink;
 use crate::peer::{Direction, Features, Input, RemotePeer};
+use crate::time::Time;
 use crate::wire::message::Message;
 use crate::wire::round_trip::round_trip;
 
@@ -25,14 +26,19 @@ impl World {
         self.dispatch(at, from, receiver, Parcel::Control { link, to, after, delivery });
     }
 
-    pub(super) fn control(&mut self, link: LinkId, to: Side, after: u32, delivery: Delivery) {
+    /// Something came at `at`, and acts now or behind the blocks that it must not overtake.
+    pub(super) fn control(&mut self, (link, to): (LinkId, Side), after: u32, delivery: Delivery, at: Time) {
         let end = self.connections[link].end_mut(to);
         let (peer, conn) = (end.host, end.conn);
         match end.admit(after, delivery) {
             Some(delivery) => self.deliver(link, to, delivery),
             None => {
-                if let Some(conn) = conn {
-                    self.host_mut(peer).hold_back(conn, true);
+                let Some(conn) = conn else { return };
+                let host = self.host_mut(peer);
+                host.hold_back(conn, true);
+                // Those blocks may take longer than a connection may be silent, and it is not.
+                if let Some(state) = host.peer.as_deref_mut() {
+                    state.heard(conn, at);
                 }
             }
         }

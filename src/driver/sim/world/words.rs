@@ -58,7 +58,7 @@ impl World {
         if self.host(peer).holds_back(conn) {
             // Something that came before it waits for a block: so does this.
             if let Some((link, side)) = self.host(peer).link(conn) {
-                self.control(link, side, 0, Delivery::Message(message));
+                self.control((link, side), 0, Delivery::Message(message), key.at());
             }
             return;
         }

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 
 use crate::event::{CloseReason, Event};
 use crate::id::ConnId;
-use crate::peer::connection::FarEnd;
 use crate::peer::connections::Connections;
 use crate::peer::seam::{Action, Direction, RemotePeer};
 use crate::peer::{Peer, emit};
@@ -76,7 +75,7 @@ impl Peer {
             return None;
         }
         let full = self.dialer.is_full(self.connections.count());
-        full.then_some(CloseReason::TooManyConnections)
+        (full && !self.give_way(now, actions)).then_some(CloseReason::TooManyConnections)
     }
 
     pub(super) fn connect_failed(&mut self, now: Time, addr: SocketAddr, actions: &mut Vec<Action>) {
@@ -162,35 +161,6 @@ impl Peer {
         self.dialer.learn(&response.peers, self.addr);
         self.make_room(now, actions);
         self.dial(now, actions);
-    }
-
-    /// A peer that has got nothing for long, is connected to as many as it may, and knows of others gives up half of
-    /// the connections on which nothing is under way, the least interested and oldest first. Otherwise a few peers that
-    /// have nothing for each other, or nothing to give, could stay among themselves for ever. (libtorrent's peer
-    /// turnover, for peers that starve.)
-    fn make_room(&mut self, now: Time, actions: &mut Vec<Action>) {
-        let full = self.dialer.is_full(self.connections.count());
-        if !full || self.hunger(now) < self.policy.snub_after || !self.dialer.has_others() {
-            return;
-        }
-        let all = &self.connections;
-        let asked = |conn| all.get(conn).is_some_and(|connection| !connection.outstanding.is_empty());
-        let idle = all.far_ends().filter(|(conn, _)| !all.unchoked.contains(*conn) && !asked(*conn));
-        let rank = |(conn, end): (ConnId, &FarEnd)| {
-            let interesting = all.interesting.contains(conn);
-            (all.interested.contains(conn), interesting, end.opened_at, conn)
-        };
-        let mut ranked: Vec<_> = idle.map(rank).collect();
-        ranked.sort_unstable();
-        let half = ranked.len().div_ceil(2);
-        for (.., conn) in ranked.into_iter().take(half) {
-            self.close(now, conn, CloseReason::Turnover, actions);
-        }
-    }
-
-    /// For how long it has got nothing although it lacks something.
-    pub(super) fn hunger(&self, now: Time) -> Span {
-        if self.have.is_full() { Span::ZERO } else { now.since(self.last_block_at) }
     }
 
     pub(super) fn announce_failed(&mut self, now: Time, reason: Box<str>, actions: &mut Vec<Action>) {

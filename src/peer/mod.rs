@@ -35,6 +35,7 @@ mod schedule;
 pub mod seam;
 mod tiers;
 mod timers;
+mod turnover;
 mod unmoved;
 mod upload;
 mod verify;
@@ -45,6 +46,7 @@ pub use seam::{
     Action, ConnSet, Deadline, DeadlineReason, Direction, Features, Input, Neighbours, RemotePeer, Setup,
     Verdict,
 };
+pub(crate) use turnover::{STARVED_AFTER, TRIED_AFTER};
 pub use unmoved::Unmoved;
 
 use std::net::SocketAddr;
@@ -80,7 +82,7 @@ pub struct Peer {
     next_exchange: Time,
     /// The next announce or redial; see [`Peer::plan_search`].
     next_search: Option<Deadline>,
-    /// When a block last came in, or when the stay began.
+    /// When a block last came in, or where it is complete went out; or when the stay began.
     last_block_at: Time,
     uploaded: u64,
     /// The connection that was served last: uploads go round from here.
@@ -210,8 +212,6 @@ impl Peer {
         }
     }
 
-    /// The pieces it has, verified.
-    pub fn have(&self) -> &Bitfield {
     /// Something came on this connection that the driver hands over later, behind what must come before it: the
     /// connection is not silent.
     pub fn heard(&mut self, conn: ConnId, at: Time) {
@@ -220,6 +220,8 @@ impl Peer {
         }
     }
 
+    /// The pieces it has, verified.
+    pub fn have(&self) -> &Bitfield {
         &self.have
     }
 

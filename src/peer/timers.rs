@@ -12,9 +12,6 @@ use crate::wire::message::Message;
 pub(super) const KEEPALIVE_AFTER: Span = Span::from_secs(100);
 /// A connection that sends nothing at all, not even keepalives, is dead.
 const IDLE_AFTER: Span = Span::from_secs(300);
-/// Who has got nothing for so many times the snub time is no longer content with few connections. Longer than the
-/// beginning of a swarm takes, when everybody waits for the first pieces.
-const STARVED_AFTER: u64 = 5;
 
 impl Peer {
     /// When `handle(now, Input::Timeout, …)` is due next, and why.
@@ -73,7 +70,7 @@ impl Peer {
         if self.announcer.due().is_some_and(|due| due <= now)
             && let Some((tracker, event)) = self.announcer.next(now)
         {
-            self.dialer.starve(self.hunger(now) >= self.policy.snub_after * STARVED_AFTER);
+            self.dialer.starve(self.starves(now));
             self.announce(tracker, event, actions);
         }
     }

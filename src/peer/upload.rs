@@ -45,6 +45,9 @@ impl Peer {
         connection.rates.send(now, u64::from(block.length), &self.policy);
         self.uploaded += u64::from(block.length);
         self.totals.messages_sent += 1;
+        if self.missing == 0 {
+            self.last_block_at = now;
+        }
         emit(Event::Uploaded { to: connection.index, block }, actions);
         if last {
             self.connections.uploading.remove(conn);

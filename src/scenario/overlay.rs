@@ -67,6 +67,14 @@ impl Place {
             }
         }
     }
+
+    /// Whether whoever is here may ever be connected to `other`. Both of two peers say the same.
+    pub fn may_lead_to(&self, other: PeerIndex) -> bool {
+        match self {
+            Place::FromTracker { .. } => true,
+            Place::Fixed { neighbours, .. } => neighbours.contains(&other),
+        }
+    }
 }
 
 impl Overlay {
@@ -171,6 +179,18 @@ mod tests {
     fn in_a_star_only_the_complete_and_the_others_meet() {
         let star = Overlay::Star.places(&at(&[0; 4]), |peer| peer.0 < 2, 1);
         assert_eq!(dialled(&star, 1), [[2, 3], [2, 3], [0, 1], [0, 1]]);
+    }
+
+    #[test]
+    fn a_fixed_overlay_says_who_may_ever_meet_and_a_tracker_anybody() {
+        let leads = |overlay: Overlay, from: usize| {
+            let places = overlay.places(&at(&[0; 4]), |peer| peer.0 < 2, 1);
+            [0, 1, 2, 3].map(|to| places[from].may_lead_to(PeerIndex(to)))
+        };
+        assert_eq!(leads(Overlay::Star, 0), [false, false, true, true]);
+        assert_eq!(leads(Overlay::Star, 3), [true, true, false, false]);
+        assert_eq!(leads(Overlay::FullMesh, 1), [true, false, true, true]);
+        assert_eq!(leads(Overlay::Tracker { dial: Some(1) }, 2), [true; 4]);
     }
 
     #[test]

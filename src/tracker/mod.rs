@@ -213,6 +213,11 @@ impl Tracker {
         self.settings.interval
     }
 
+    /// How many of a swarm's peers an answer names at the most.
+    pub fn named_at_once(&self, swarm: usize) -> usize {
+        if swarm < TOLD_AS_A_WHOLE { MOST_RETURNED } else { self.settings.peers_returned as usize }
+    }
+
     /// The living entries of a swarm, seeds and leechers, and how often it was downloaded; `None` if it is unknown.
     pub fn counts(&self, info_hash: &InfoHash) -> Option<SwarmCounts> {
         self.swarms.get(info_hash).map(Swarm::counts)
@@ -236,10 +241,7 @@ impl Tracker {
     ) -> Vec<SocketAddr> {
         let Some(swarm) = self.swarms.get(&request.info_hash) else { return Vec::new() };
         let wanted = request.num_want.map_or(MOST_RETURNED, |wanted| wanted as usize).min(MOST_RETURNED);
-        let returned = match swarm.len() {
-            ..TOLD_AS_A_WHOLE => wanted,
-            _ => wanted.min(self.settings.peers_returned as usize),
-        };
+        let returned = wanted.min(self.named_at_once(swarm.len()));
         swarm.sample(asker, request.peer_id, families, returned, &mut self.sample)
     }
 

@@ -4,6 +4,7 @@ mod hypercube;
 mod overlays;
 mod slow;
 mod stays;
+mod turnover;
 mod words;
 
 use super::*;

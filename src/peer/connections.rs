@@ -144,7 +144,8 @@ impl Connections {
         mut new: impl FnMut(PieceIndex),
     ) -> usize {
         let (mut rows, holdings, ours) = (self.rows.bits(), &mut self.holdings[..], ours.words());
-        let (mut from, mut kept) = (ConnSet::default(), 0);
+        let all_heard = self.open.is_subset_of(&self.heard);
+        let mut kept = 0;
         for place in 0..waiting.len() {
             let have = waiting[place];
             if have.at >= before {
@@ -152,7 +153,10 @@ impl Connections {
                 kept += 1;
                 continue;
             }
-            from.insert(have.conn);
+            debug_assert!(self.open.contains(have.conn), "a HAVE on {:?}, which is closed", have.conn);
+            if !all_heard {
+                self.heard.insert(have.conn);
+            }
             let holding = &mut holdings[have.conn.0 as usize];
             // It may have sent something else since.
             holding.received_at = holding.received_at.max(have.at);
@@ -163,8 +167,6 @@ impl Connections {
                 new(have.piece);
             }
         }
-        debug_assert!(from.is_subset_of(&self.open), "HAVEs on {from:?}, of which some are closed");
-        self.heard.insert_all(&from);
         kept
     }
 

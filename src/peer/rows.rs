@@ -120,10 +120,8 @@ impl Rows {
             return &self.all[conn.0 as usize * self.words..][..self.words];
         }
         gathered.clear();
-        for first in (0..self.words).step_by(NARROW) {
-            let pair: &[u64; NARROW] =
-                self.all[self.at(conn, first)..].first_chunk().expect("a row has all its words");
-            gathered.extend_from_slice(pair);
+        for tile in self.all.chunks_exact(self.shape.numbers * NARROW) {
+            gathered.extend_from_slice(&tile[conn.0 as usize * NARROW..][..NARROW]);
         }
         &gathered[..self.words]
     }

@@ -39,6 +39,29 @@ struct Head {
 /// In a place where nothing waits.
 const NOTHING: Have = Have { at: Time::ZERO, conn: ConnId(0), piece: PieceIndex(0) };
 
+/// Where HAVEs are posted: all that takes, looked up once.
+pub(super) struct PostBox<'a> {
+    heads: &'a mut [Head],
+    places: &'a mut [Have],
+    room: usize,
+}
+
+impl PostBox<'_> {
+    /// A HAVE has set out for this host, whose inbox is not full. Returns whether anything has to be done about that: whether
+    /// the host [heeds](Inboxes::heeds) it, or its inbox [is full](Inboxes::is_full) now.
+    #[must_use]
+    #[inline]
+    pub(super) fn post(&mut self, PeerIndex(host): PeerIndex, have: Have) -> bool {
+        let head = &mut self.heads[host as usize];
+        let place = head.waiting as usize;
+        head.waiting += 1;
+        // Of further connections the answer is looked up.
+        let heeded = have.conn.0 >= 64 || head.heeded >> have.conn.0 & 1 == 1;
+        self.places[host as usize * self.room + place] = have;
+        heeded || place + 1 == self.room
+    }
+}
+
 impl Inboxes {
     /// One for each of so many hosts.
     pub(super) fn new(hosts: usize) -> Inboxes {
@@ -50,17 +73,16 @@ impl Inboxes {
         Inboxes { heads, room, places: vec![NOTHING; hosts * room], heeded: vec![ConnSet::default(); hosts] }
     }
 
-    /// A HAVE has set out for this host, whose inbox is not full. Returns whether anything has to be done about that: whether
-    /// the host [heeds](Self::heeds) it, or its inbox [is full](Self::is_full) now.
-    #[must_use]
+    /// For many HAVEs to be posted.
     #[inline]
-    pub(super) fn post(&mut self, PeerIndex(host): PeerIndex, have: Have) -> bool {
-        let head = &mut self.heads[host as usize];
-        self.places[host as usize * self.room + head.waiting as usize] = have;
-        head.waiting += 1;
-        // Of further connections the answer is looked up.
-        let heeded = have.conn.0 >= 64 || head.heeded >> have.conn.0 & 1 == 1;
-        heeded || head.waiting as usize == self.room
+    pub(super) fn post_box(&mut self) -> PostBox<'_> {
+        PostBox { heads: &mut self.heads, places: &mut self.places, room: self.room }
+    }
+
+    /// A HAVE has set out for this host; see [`PostBox::post`].
+    #[must_use]
+    pub(super) fn post(&mut self, host: PeerIndex, have: Have) -> bool {
+        self.post_box().post(host, have)
     }
 
     /// Whether the host has to be woken for what comes on this connection.

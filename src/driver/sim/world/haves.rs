@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use crate::driver::sim::connection::Delivery;
 use crate::driver::sim::event::Event;
-use crate::driver::sim::host::Host;
+use crate::driver::sim::host::{Far, Host};
 use crate::driver::sim::queue::{Key, Queue};
 use crate::driver::sim::world::World;
 use crate::id::{PeerIndex, PieceIndex};
@@ -35,20 +35,17 @@ impl World {
     #[inline(never)]
     fn send_haves_evenly(&mut self, peer: PeerIndex, piece: PieceIndex, to: &ConnSet) {
         let (now, always) = (self.now, self.have_events);
-        let (inboxes, queue) = (&mut self.inboxes, &mut self.queue);
-        let mut full: SmallVec<[PeerIndex; 8]> = SmallVec::new();
+        let mut noticed: SmallVec<[Far; 64]> = SmallVec::new();
+        let mut post_box = self.inboxes.post_box();
         for far in self.hosts[peer.0 as usize].fars(to) {
             let have = Have { at: now + far.latency, conn: far.conn, piece };
-            if inboxes.post(far.host, have) || always {
-                if always || inboxes.heeds(far.host, have.conn) {
-                    wake_for(queue, have, peer, far.host);
-                }
-                if inboxes.is_full(far.host) {
-                    full.push(far.host);
-                }
+            if post_box.post(far.host, have) || always {
+                noticed.push(*far);
             }
         }
-        full.into_iter().for_each(|host| self.empty_inbox(host));
+        for far in noticed {
+            self.posted(Have { at: now + far.latency, conn: far.conn, piece }, peer, far.host);
+        }
     }
 
     /// Each takes its own time, or is lost.
@@ -60,20 +57,23 @@ impl World {
             };
             let have = Have { at, conn: far.conn, piece };
             if self.inboxes.post(far.host, have) || self.have_events {
-                if self.have_events || self.inboxes.heeds(far.host, have.conn) {
-                    wake_for(&mut self.queue, have, peer, far.host);
-                }
-                if self.inboxes.is_full(far.host) {
-                    self.empty_inbox(far.host);
-                }
+                self.posted(have, peer, far.host);
             }
         }
     }
 
-    /// Hands over what has come to a host that is to be stepped later, so that there is room for more.
-    fn empty_inbox(&mut self, host: PeerIndex) {
-        self.note_haves(host);
-        if self.inboxes.is_full(host) {
+    /// A HAVE was posted about which something is to be done: it is heeded, or there is no room for a further one. Rare, and
+    /// kept out of the loop over all HAVEs.
+    #[inline(never)]
+    fn posted(&mut self, have: Have, from: PeerIndex, to: PeerIndex) {
+        if self.have_events || self.inboxes.heeds(to, have.conn) {
+            let key = self.queue.have(have.at, from.0, to.0);
+            self.queue.insert(key, Event::Wake { peer: to, conn: have.conn });
+        }
+        if self.inboxes.is_full(to) {
+            self.note_haves(to);
+        }
+        if self.inboxes.is_full(to) {
             self.inboxes.make_room();
         }
     }
@@ -184,12 +184,6 @@ impl World {
             queue.insert(key, Event::Wake { peer, conn: have.conn });
         });
     }
-}
-
-/// `peer` is woken for a HAVE. Rare, and kept out of the loop over all HAVEs.
-#[inline(never)]
-fn wake_for(queue: &mut Queue<Event>, have: Have, from: PeerIndex, peer: PeerIndex) {
-    queue.insert(queue.have(have.at, from.0, peer.0), Event::Wake { peer, conn: have.conn });
 }
 
 /// The place in the order of all events of a HAVE that waits for this host.

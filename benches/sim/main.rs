@@ -8,7 +8,7 @@ use std::alloc::System;
 use std::hint::black_box;
 
 use cpu_time::ThreadTime;
-use minibit::driver::sim::{self, Effort, Options};
+use minibit::driver::sim::{self, Effort, Options, large_pages};
 use minibit::driver::{Control, Ended, Recorder};
 use minibit::event::{BlockFate, Event, Record};
 use minibit::metrics::{Participant, RunFold};
@@ -80,6 +80,10 @@ fn peak_bytes() -> Option<u64> {
 #[expect(clippy::print_stdout, reason = "the table is what a benchmark is for")]
 fn main() {
     let sizes = swarm::sizes(std::env::args().skip(1));
+    // As `minibit run` does.
+    if large_pages::are_worthwhile(&sizes.iter().map(Size::scenario).collect::<Vec<_>>()) {
+        large_pages::enter();
+    }
     println!(
         "{:>7} {:>7} {:>7} {:>9} {:>11} {:>8} {:>8} {:>8} {:>8} {:>9} {:>9} {:>8}",
         "peers",

@@ -344,6 +344,36 @@ fn what_a_killed_first_run_leaves_is_known_to_cleanup() {
     assert!(folder.everything() == before);
 }
 
+/// glibc reads its tunables when a process begins: a large swarm's run is begun again with them, and is the same run.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[test]
+fn a_large_swarm_runs_in_large_pages_unless_glibc_is_tuned_otherwise() {
+    let folder = swarm("");
+    let compared = "\n[compare]\n\"policy.picker\" = [\"rarest-first\", \"random\"]";
+    let small = SWARM.replace("repeat = 3", "repeat = 1").replace(compared, "");
+    folder.file("swarm.toml", small.replace("count = 6", "count = 2000\nlatency = \"50 ms\""));
+    let tunables_of = |tuned: Option<&str>| {
+        let mut run = Command::new(env!("CARGO_BIN_EXE_minibit"));
+        run.current_dir(folder.path("")).args(["run", "swarm.toml", "--quiet", "--fresh"]);
+        run.env_remove("GLIBC_TUNABLES").envs(tuned.map(|value| ("GLIBC_TUNABLES", value)));
+        let manifest = folder.path("results/swarm/MANIFEST.toml");
+        let _ = fs::remove_file(&manifest);
+        let mut run = run.spawn().unwrap();
+        while !manifest.exists() && run.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        let environment = fs::read(format!("/proc/{}/environ", run.id())).unwrap();
+        run.kill().unwrap();
+        run.wait().unwrap();
+        let environment = String::from_utf8_lossy(&environment).into_owned();
+        let value = environment.split('\0').find_map(|entry| entry.strip_prefix("GLIBC_TUNABLES="));
+        value.map(str::to_owned)
+    };
+    assert_eq!(tunables_of(None).as_deref(), Some("glibc.malloc.hugetlb=1"));
+    let otherwise = "glibc.malloc.arena_max=2";
+    assert_eq!(tunables_of(Some(otherwise)).as_deref(), Some(otherwise));
+}
+
 /// A run's folder under its own name, not one that is still being written.
 #[cfg(unix)]
 fn is_run(path: &Path) -> bool {

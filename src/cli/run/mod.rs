@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use self::trace::TraceFile;
 use super::{Exit, Usage};
 use crate::driver::processes::namespace;
+use crate::driver::sim::large_pages;
 use crate::driver::{Control, DriverError, Outcome, Recorder, processes, sim, tasks};
 use crate::experiment::expect::check_metrics;
 use crate::experiment::{Jobs, Options, Plan, PlannedRun, Results, Store, Watch, execute};
@@ -105,6 +106,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     }
     if file.cases.iter().any(|case| case.scenario.is_mixed()) && !namespace::is_private() {
         return Err(anyhow::anyhow!(enter_private_network()?));
+    }
+    if large_pages::are_worthwhile(file.cases.iter().map(|case| &case.scenario)) {
+        large_pages::enter();
     }
     let trace = args.trace.as_deref().map(|file| TraceFile::open(file, &plan)).transpose()?;
     // Before the folder is there: whoever sees it may already interrupt.

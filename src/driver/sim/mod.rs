@@ -11,6 +11,7 @@ mod fault;
 mod host;
 mod inboxes;
 mod invariants;
+pub mod large_pages;
 mod path;
 mod queue;
 #[cfg(test)]

@@ -206,7 +206,9 @@ impl Connections {
 
     /// The remote has sent something.
     pub(crate) fn received(&mut self, conn: ConnId, at: Time) {
-        self.holdings[conn.0 as usize].received_at = at;
+        // A word may be handed over later than what came after it.
+        let received_at = &mut self.holdings[conn.0 as usize].received_at;
+        *received_at = at.max(*received_at);
     }
 
     /// We have sent something to the remote.

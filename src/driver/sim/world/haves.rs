@@ -71,7 +71,7 @@ impl World {
             self.queue.insert(key, Event::Wake { peer: to, conn: have.conn });
         }
         if self.inboxes.is_full(to) {
-            self.note_haves(to);
+            self.note(to, false);
         }
         if self.inboxes.is_full(to) {
             self.inboxes.make_room();
@@ -98,6 +98,12 @@ impl World {
 
     /// Hands over the HAVEs that came since the peer asked for them last, each with its own time.
     pub(super) fn note_haves(&mut self, peer: PeerIndex) {
+        self.note(peer, true);
+    }
+
+    /// The same, and those that come at this very moment only if `now_too`: the peer may act on such a one, which is for its own
+    /// step.
+    fn note(&mut self, peer: PeerIndex, now_too: bool) {
         let waiting = self.inboxes.waiting_mut(peer);
         if waiting.is_empty() {
             return;
@@ -111,17 +117,17 @@ impl World {
             self.effort.haves += (waiting.len() - left) as u64;
             let is_order_asked = waiting[..left].iter().any(|have| have.at == self.now);
             self.inboxes.leave(peer, left);
-            if !is_order_asked {
+            if !is_order_asked || !now_too {
                 return;
             }
         }
-        self.note_in_order(peer);
+        self.note_in_order(peer, now_too);
     }
 
     /// The same where the order matters, or where what happens at this very moment is concerned.
-    fn note_in_order(&mut self, peer: PeerIndex) {
+    fn note_in_order(&mut self, peer: PeerIndex, now_too: bool) {
         let mut due = std::mem::take(&mut self.due);
-        self.take_due(peer, &mut due);
+        self.take_due(peer, now_too, &mut due);
         self.put_in_order(peer, &mut due);
         self.effort.haves += due.len() as u64;
         if let Some(state) = self.hosts[peer.0 as usize].peer.as_deref_mut() {
@@ -138,10 +144,10 @@ impl World {
     }
 
     /// Takes what has come from the inbox.
-    fn take_due(&mut self, peer: PeerIndex, due: &mut Vec<Have>) {
+    fn take_due(&mut self, peer: PeerIndex, now_too: bool, due: &mut Vec<Have>) {
         let (now, position) = (self.now, self.position);
         let (host, queue) = (&self.hosts[peer.0 as usize], &self.queue);
-        let has_come = |have: &Have| place(host, queue, peer, have) <= position;
+        let has_come = |have: &Have| now_too && place(host, queue, peer, have) <= position;
         self.inboxes.take_due(peer, now, has_come, due);
     }
 

@@ -94,6 +94,11 @@ impl Blame {
         self.senders.forget(piece);
     }
 
+    /// No piece is under way: gives back the memory for those.
+    pub(crate) fn rest(&mut self) {
+        self.senders = Senders::default();
+    }
+
     /// The piece failed its hash. Returns who is banned for it now.
     pub(crate) fn bad(&mut self, piece: PieceIndex, digests: &[u64]) -> Vec<PeerId> {
         let senders = self.senders.last_of(piece, digests.len());

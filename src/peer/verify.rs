@@ -78,6 +78,8 @@ impl Peer {
             self.announcer.completed(now);
             self.plan_search();
         }
+        self.picker.rest();
+        self.blame.rest();
         let complete = |conn: &ConnId| self.connections.is_complete(*conn);
         let complete: Vec<ConnId> = self.connections.open.iter().filter(complete).collect();
         for conn in complete {

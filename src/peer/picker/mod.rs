@@ -390,6 +390,11 @@ impl Picker {
         }
     }
 
+    /// Every piece is verified: there may never be anything to pick again.
+    pub(crate) fn rest(&mut self) {
+        self.progress.rest();
+    }
+
     fn is_wanted(&self, piece: PieceIndex) -> bool {
         self.free.contains(piece) || self.progress.standing(piece).is_some()
     }

@@ -179,6 +179,14 @@ impl Progress {
         self.started -= 1;
     }
 
+    /// Gives back the memory of started pieces, of which there are none for now.
+    pub(super) fn rest(&mut self) {
+        debug_assert!(self.started == 0, "{} pieces are started", self.started);
+        (self.slots, self.vacant) = (Vec::new(), NONE);
+        (self.free, self.blocks) = (Vec::new(), Blocks::default());
+        (self.open, self.latest) = (Vec::new(), Vec::new());
+    }
+
     /// Requests up to `want` free blocks of `piece` from `conn`, lowest first. There must be a free block, and at least one be
     /// wanted.
     #[inline]

@@ -46,7 +46,7 @@ pub use seam::{
     Action, ConnSet, Deadline, DeadlineReason, Direction, Features, Input, Neighbours, RemotePeer, Setup,
     Verdict,
 };
-pub(crate) use turnover::{STARVED_AFTER, TRIED_AFTER};
+pub(crate) use turnover::{STUCK_AFTER, TRIED_AFTER};
 pub use unmoved::Unmoved;
 
 use std::net::SocketAddr;

@@ -7,7 +7,7 @@ use crate::driver::sim::host::Host;
 use crate::driver::sim::world::World;
 use crate::event::{Event, Record};
 use crate::peer::policy::{ChokerPolicy, Policy};
-use crate::peer::{STARVED_AFTER, TRIED_AFTER};
+use crate::peer::{STUCK_AFTER, TRIED_AFTER};
 use crate::scenario::overlay::Place;
 use crate::time::{Span, Time};
 
@@ -45,7 +45,7 @@ fn meeting_everybody(world: &World) -> Span {
         return Span::ZERO;
     }
     let turn = world.tracker.interval().max(TRIED_AFTER);
-    world.policy.snub_after * STARVED_AFTER + turn * (4 * peers / few) as u64
+    world.policy.snub_after * STUCK_AFTER + turn * (4 * peers / few) as u64
 }
 
 impl Invariant for Liveness {
@@ -108,7 +108,8 @@ fn could_get_something(world: &World) -> Option<&Host> {
 
 /// The same, from somebody of whom `and` is true too.
 fn could_get_from(world: &World, and: impl Fn(&Host, &Host) -> bool) -> Option<&Host> {
-    here(world).find(|leecher| {
+    let takes = |leecher: &&Host| leecher.plan.download.is_none_or(|rate| !rate.is_zero());
+    here(world).filter(takes).find(|leecher| {
         let may_meet = |holder: &Host| leecher.plan.place.may_lead_to(holder.plan.index);
         let gives = |holder: &Host| holder.plan.uploads && may_meet(holder) && and(leecher, holder);
         here(world).any(|holder| gives(holder) && !holder.have.is_subset_of(&leecher.have))

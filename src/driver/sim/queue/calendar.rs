@@ -341,7 +341,9 @@ impl<E: Copy> Calendar<E> {
 
     /// Only while `sorted` is empty: everything pending lies in the ring or beyond it.
     fn resize(&mut self, width: u32) {
-        let mut pending: Vec<Entry<E>> = self.beyond.drain().map(|Reverse(entry)| entry).collect();
+        // Of the right size at once: made larger and larger among small things, it would leave holes that nothing fills.
+        let mut pending: Vec<Entry<E>> = Vec::with_capacity(self.len);
+        pending.extend(self.beyond.drain().map(|Reverse(entry)| entry));
         while let Some(bucket) = self.next_filled() {
             // Opened in place: the ring is emptied front to back.
             self.present = bucket;

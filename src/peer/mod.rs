@@ -216,7 +216,7 @@ impl Peer {
     /// connection is not silent.
     pub fn heard(&mut self, conn: ConnId, at: Time) {
         if self.connections.open.contains(conn) {
-            self.connections.received(conn, at.max(self.connections.last_received_at(conn)));
+            self.connections.received(conn, at);
         }
     }
 

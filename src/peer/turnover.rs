@@ -46,10 +46,12 @@ impl Peer {
     /// piece that both have by now was told by neither; if they kept newcomers out, those would find no seed.
     pub(super) fn give_way(&mut self, now: Time, actions: &mut Vec<Action>) -> bool {
         let wanted = self.have.is_full() && !self.connections.interested.is_empty();
+        if wanted || !self.is_stuck(now) {
+            return false;
+        }
         // One at a time: while somebody is new, nobody else has to go. Otherwise peers that starve together would hand
         // each other round, and whoever has something for them would soon be the one that was there longest.
-        let all_tried = self.connections.open.iter().all(|conn| self.is_tried(now, conn));
-        if wanted || !self.is_stuck(now) || !all_tried {
+        if !self.connections.open.iter().all(|conn| self.is_tried(now, conn)) {
             return false;
         }
         let wanting = self.connections.interested.union(&self.connections.interesting);

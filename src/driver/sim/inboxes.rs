@@ -65,12 +65,12 @@ impl PostBox<'_> {
 impl Inboxes {
     /// One for each of so many hosts.
     pub(super) fn new(hosts: usize) -> Inboxes {
-        Inboxes::with_room(hosts, ROOM)
-    }
-
-    fn with_room(hosts: usize, room: usize) -> Inboxes {
-        let heads = vec![Head::default(); hosts];
-        Inboxes { heads, room, places: vec![NOTHING; hosts * room], heeded: vec![ConnSet::default(); hosts] }
+        Inboxes {
+            heads: vec![Head::default(); hosts],
+            room: ROOM,
+            places: vec![NOTHING; hosts * ROOM],
+            heeded: vec![ConnSet::default(); hosts],
+        }
     }
 
     /// For many HAVEs to be posted.
@@ -97,12 +97,14 @@ impl Inboxes {
 
     /// Makes room for as many again, for every host: so many are under way to one at a time.
     pub(super) fn make_room(&mut self) {
-        let mut more = Inboxes::with_room(self.heads.len(), 2 * self.room);
-        for host in (0..self.heads.len() as u32).map(PeerIndex) {
-            let place = host.0 as usize * more.room;
-            more.places[place..][..self.waiting(host).len()].copy_from_slice(self.waiting(host));
+        let mut places = vec![NOTHING; 2 * self.places.len()];
+        let rooms = places.chunks_exact_mut(2 * self.room).zip(self.places.chunks_exact(self.room));
+        for (Head { waiting, .. }, (more, before)) in self.heads.iter().zip(rooms) {
+            // What was never written to takes no memory yet.
+            let waiting = ..*waiting as usize;
+            more[waiting].copy_from_slice(&before[waiting]);
         }
-        (self.room, self.places) = (more.room, more.places);
+        (self.room, self.places) = (2 * self.room, places);
     }
 
     /// The host's inbox will be looked at soon,

@@ -1,11 +1,11 @@
 //! Words on their way to a host: small messages that change nothing there but its notes.
 //!
 //! A request to a peer whose uplink is busy only takes its place in a queue; interest in a peer whose slots are all taken,
-//! its loss by one who has none of them, and an unchoke by somebody who has nothing the other lacks, are only noted. So none of them is an event: it waits here
-//! until its receiver is stepped for another reason, and is handed over first then, with the time at which it came. Only
-//! where things change so that it would do something about a word under way, the receiver is woken for it. That gives the
-//! same records as one event per word. Where many words are under way, or the receiver has nearly as many requests queued
-//! as it takes, each further one is an event all the same.
+//! its loss by one who has none of them, and an unchoke by somebody who has nothing the other lacks, are only noted. So
+//! none of them is an event: it waits here until its receiver is stepped for another reason, and is handed over first
+//! then, with the time at which it came. Only where things change so that it would do something about a word under way,
+//! the receiver is woken for it. That gives the same records as one event per word. Where many words are under way, or
+//! the receiver has nearly as many requests queued as it takes, each further one is an event all the same.
 
 use crate::driver::sim::queue::Key;
 use crate::fetch;

@@ -13,7 +13,7 @@ fn ends(scenario: &Scenario, random_seed: u64) -> Ended {
 }
 
 #[test]
-fn over_far_paths_a_connection_lasts_until_an_unchoke_can_come_as_in_scenario_100055() {
+fn over_far_paths_a_connection_lasts_until_an_unchoke_can_come() {
     let mut seed = testing::cohort("seed", 2);
     seed.start_with = StartWith::All;
     let mut leecher = testing::cohort("leecher", 1);
@@ -31,7 +31,7 @@ fn over_far_paths_a_connection_lasts_until_an_unchoke_can_come_as_in_scenario_10
 }
 
 #[test]
-fn pairs_that_have_nothing_for_each_other_part_and_find_others_as_in_scenario_200076() {
+fn pairs_that_have_nothing_for_each_other_part_and_find_others() {
     let mut sharing = testing::cohort("sharing", 10);
     // They announce at different times, each pair by itself.
     sharing.arrival = Arrival::Over(Span::from_secs(1_800));
@@ -48,7 +48,7 @@ fn pairs_that_have_nothing_for_each_other_part_and_find_others_as_in_scenario_20
 }
 
 #[test]
-fn those_who_are_done_do_not_keep_a_newcomer_out_as_in_scenario_s249() {
+fn those_who_are_done_do_not_keep_a_newcomer_out() {
     let mut sharing = testing::cohort("sharing", 5);
     sharing.upload = Some(Rate::from_bits_per_second(8 * 64 * 1_024));
     // So that pieces come to two at a time, and neither tells the other of them.
